@@ -1,0 +1,1 @@
+//! The command: arguments, plan, one file per command.

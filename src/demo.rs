@@ -1,0 +1,1 @@
+//! The guided, live session: each call, and the rows it makes.

@@ -1,0 +1,1 @@
+//! The bundled echo server and client, on tokio.

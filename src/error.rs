@@ -1,0 +1,50 @@
+//! Errors of the library. A row or a table that cannot be read is no error but a
+//! [`crate::snapshot::Gap`]; an error means that nothing at all could be done.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Why nothing could be collected. The text fits after `sockscope: `.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CollectError {
+    /// Not one table of sockets could be read.
+    #[error("cannot {operation}")]
+    Unreadable {
+        /// What was tried, such as `read /proc/net/tcp`.
+        operation: String,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// A recording could not be read.
+    #[error("cannot read the recording {}", path.display())]
+    Recording {
+        /// The file.
+        path: PathBuf,
+        /// The system's or the parser's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// There is no backend for this system.
+    #[error("sockscope does not know how to list the sockets of {platform}")]
+    Unsupported {
+        /// The system's name.
+        platform: &'static str,
+    },
+}
+
+impl CollectError {
+    /// Returns what the user can do about it, for a line that starts with `hint: `.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Unreadable { .. } => Some("check that /proc is mounted and readable"),
+            Self::Recording { .. } => Some("make one with: sockscope list --record FILE"),
+            Self::Unsupported { .. } => {
+                Some("a recording from another machine can be listed: sockscope list --replay FILE")
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Selects rows: the filter language, its parser and its evaluation.

@@ -1,0 +1,27 @@
+//! Lists the sockets of this machine with every process that holds them.
+//!
+//! Data goes one way:
+//!
+//! ```text
+//! platform::collect ─▶ Collected ─▶ join ─▶ Snapshot ─▶ filter ─▶ sort ─▶ render ─▶ bytes
+//! ```
+//!
+//! Only [`platform`] asks the system; everything after it is pure.
+
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "cli")]
+pub mod demo;
+#[cfg(feature = "echo")]
+pub mod echo;
+pub mod error;
+pub mod filter;
+pub mod join;
+pub mod platform;
+pub mod process;
+pub mod render;
+pub mod snapshot;
+pub mod socket;
+pub mod sort;
+pub mod state;
+pub mod text;

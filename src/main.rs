@@ -1,0 +1,3 @@
+//! The `sockscope` command.
+
+fn main() {}

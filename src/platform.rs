@@ -1,0 +1,72 @@
+//! The seam to the operating system: the only part of sockscope that asks it anything.
+//!
+//! A backend returns *tables with join keys* and never joined rows or decisions: what it reads is
+//! filtered and joined once, above. Nothing outside this module and the few places that
+//! ARCHITECTURE.md names has a `cfg(target_os)`.
+
+#[cfg(target_os = "linux")]
+pub mod linux;
+#[cfg(all(feature = "portable", any(target_os = "linux", target_os = "macos", windows)))]
+pub mod portable;
+pub mod replay;
+
+use std::ops::RangeInclusive;
+
+use crate::error::CollectError;
+use crate::snapshot::Collected;
+use crate::socket::{Family, Protocol};
+use crate::state::TcpState;
+
+/// What a backend is asked for. It may return more: the filter runs again anyway, so a backend that
+/// ignores a wish is slow, never wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Request {
+    /// The protocols wanted. An unwanted one is not read.
+    pub protocols: Vec<Protocol>,
+    /// The families wanted. An unwanted one is not read.
+    pub families: Vec<Family>,
+    /// The TCP states wanted; `None` for all. Listeners are read in any case when owners are wanted:
+    /// unaccepted connections are attributed to them.
+    pub states: Option<Vec<TcpState>>,
+    /// The ports wanted; `None` for all.
+    pub ports: Option<PortWish>,
+    /// Whether owners are wanted.
+    pub owners: bool,
+}
+
+impl Default for Request {
+    /// Returns the request of the plain listing: TCP, UDP and UDPLITE, both IP families, every
+    /// state, with owners.
+    fn default() -> Self {
+        Self {
+            protocols: vec![Protocol::Tcp, Protocol::Udp, Protocol::Udplite],
+            families: vec![Family::Inet, Family::Inet6],
+            states: None,
+            ports: None,
+            owners: true,
+        }
+    }
+}
+
+/// Which sockets are wanted, by port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PortWish {
+    /// The local port lies in the range.
+    Local(RangeInclusive<u16>),
+    /// The peer's port lies in the range.
+    Peer(RangeInclusive<u16>),
+    /// One of the two lies in the range.
+    Either(RangeInclusive<u16>),
+}
+
+/// A source of socket tables: an operating system, or a recording.
+pub trait Backend {
+    /// Reads the tables asked for.
+    ///
+    /// # Errors
+    ///
+    /// Only when nothing at all could be read. A table or row that could not be read is a
+    /// [`crate::snapshot::Gap`] in the answer.
+    fn collect(&mut self, request: &Request) -> Result<Collected, CollectError>;
+}

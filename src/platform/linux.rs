@@ -1,0 +1,1 @@
+//! Linux: sock_diag, /proc/net and the /proc/PID/fd walk.

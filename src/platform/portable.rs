@@ -1,0 +1,1 @@
+//! The portable backend: netstat2 and sysinfo.

@@ -1,0 +1,1 @@
+//! A backend that returns a recording, and the making of recordings.

@@ -1,0 +1,180 @@
+//! Who holds sockets: processes, their descriptors, and what the join concludes of them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::socket::{SocketId, number};
+use crate::text::Text;
+
+number! {
+    /// A process number, in the PID namespace of whoever collected.
+    Pid(u32)
+}
+number! {
+    /// A file descriptor number (a handle on Windows).
+    Fd(u32)
+}
+number! {
+    /// A user number. Windows has none: there only names are known.
+    Uid(u32)
+}
+
+/// What is known of one process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Process {
+    /// The process number.
+    pub pid: Pid,
+    /// The parent's number; absent for the first process, or when unreadable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ppid: Option<Pid>,
+    /// The name a person knows it by: its program's or script's name where the kernel's short name
+    /// is cut or was overwritten, else the kernel's. Absent when nothing could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Text>,
+    /// The kernel's own short name (`comm`, at most 15 bytes, `proc_pid_comm(5)`): what lsof and ss
+    /// print. Absent outside Linux.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comm: Option<Text>,
+    /// The effective user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<Uid>,
+    /// The user's name; filled by the backend only where users have no number (Windows), else by
+    /// the join.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Text>,
+    /// The start time in the system's own unit: Linux clock ticks since boot (`proc_pid_stat(5)`
+    /// field 22), elsewhere seconds since the epoch. Guards against a reused PID and orders by age.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<u64>,
+    /// The command line; absent when unreadable or empty (kernel threads).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub argv: Option<Vec<Text>>,
+}
+
+impl Process {
+    /// Returns a process of which only the number is known.
+    pub const fn new(pid: Pid) -> Self {
+        Self {
+            pid,
+            ppid: None,
+            command: None,
+            comm: None,
+            uid: None,
+            user: None,
+            start: None,
+            argv: None,
+        }
+    }
+}
+
+/// How a holder was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub enum Via {
+    /// A descriptor in the process's table.
+    Fd,
+    /// The system's own table names the process, without a descriptor (Windows, netstat2).
+    Table,
+    /// Not yet accepted: the owner of the listener it waits at (inferred).
+    AcceptQueue,
+}
+
+impl Via {
+    /// Returns the word for it, as in the JSON and the filter language.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fd => "fd",
+            Self::Table => "table",
+            Self::AcceptQueue => "accept-queue",
+        }
+    }
+}
+
+/// A raw fact: this process holds this socket, found this way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The process.
+    pub pid: Pid,
+    /// The descriptor; absent when the source does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fd: Option<Fd>,
+    /// The socket held.
+    pub socket: SocketId,
+    /// How that was found.
+    pub via: Via,
+}
+
+/// One owner of a socket, after the join: a process and one of its descriptors for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The process.
+    pub process: Arc<Process>,
+    /// The descriptor; absent when the source does not tell, or the owner is inferred.
+    pub fd: Option<Fd>,
+    /// How it was found.
+    pub via: Via,
+}
+
+/// Whose a socket is. "Nobody's", "you may not see whose" and "it vanished while we looked" are
+/// different answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ownership {
+    /// These hold it: never empty, the main one first.
+    Held(Vec<Owner>),
+    /// Nobody: the kernel alone keeps it (TIME_WAIT, an orphan sending its rest).
+    Kernel,
+    /// Somebody may, but it cannot be told who.
+    Hidden(HiddenReason),
+}
+
+impl Ownership {
+    /// Returns the owners, the main one first; none when nobody is known.
+    pub fn owners(&self) -> &[Owner] {
+        match self {
+            Self::Held(owners) => owners,
+            Self::Kernel | Self::Hidden(_) => &[],
+        }
+    }
+
+    /// Returns the word for it, as in the JSON and the filter language.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Held(_) => "held",
+            Self::Kernel => "kernel",
+            Self::Hidden(_) => "hidden",
+        }
+    }
+}
+
+/// Why an owner is hidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub enum HiddenReason {
+    /// Some processes' descriptors may not be read, and nobody else holds it.
+    Permission,
+    /// The socket was gone, or changed hands, before its holder could be found.
+    Vanished,
+    /// Every descriptor was read and none is this socket: it is held in another way, or from
+    /// another PID namespace.
+    NoDescriptor,
+    /// Owners were not asked for.
+    NotAsked,
+}
+
+impl fmt::Display for HiddenReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Permission => "permission",
+            Self::Vanished => "vanished",
+            Self::NoDescriptor => "no-descriptor",
+            Self::NotAsked => "not-asked",
+        })
+    }
+}

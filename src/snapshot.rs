@@ -1,0 +1,214 @@
+//! What was collected, and the one consistent picture made of it.
+//!
+//! [`Collected`] is tables with join keys, as a backend returns them and a recording stores them.
+//! [`Snapshot`] is the same after [`crate::join::join`]: one [`Entry`] a socket.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::process::{HiddenReason, Holder, Ownership, Process, Uid};
+use crate::socket::{Socket, SocketId};
+use crate::text::Text;
+
+/// A moment in UTC, written as RFC 3339 with seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(pub SystemTime);
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_rfc3339_seconds(self.0).fmt(f)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        humantime::parse_rfc3339(&text).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Something asked for that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+pub struct Gap {
+    /// What is missing.
+    pub what: Missing,
+    /// Which part of it, such as `tcp over inet6`; absent when all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// The cause, a fragment such as `permission denied`.
+    pub why: String,
+    /// How many are missing, in the unit of `what`; absent when that cannot be known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// What the user can do about it; absent when nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl Gap {
+    /// Returns a gap with neither detail, count nor hint.
+    pub fn new(what: Missing, why: impl Into<String>) -> Self {
+        Self { what, detail: None, why: why.into(), count: None, hint: None }
+    }
+
+    /// Returns the gap with this detail.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Returns the gap with this count.
+    #[must_use]
+    pub fn count(mut self, count: usize) -> Self {
+        self.count = u64::try_from(count).ok();
+        self
+    }
+
+    /// Returns the gap with this hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// What a [`Gap`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub enum Missing {
+    /// Whole tables of sockets. Count: tables.
+    Sockets,
+    /// Sockets that are bound but neither listen nor are connected. Count: unknown.
+    BoundSockets,
+    /// Facts about sockets that this source never tells (queues, peers of UDP, …).
+    SocketFacts,
+    /// The descriptor tables of processes. Count: processes.
+    Descriptors,
+    /// Owners of sockets. Count: sockets. Derived from the rows, see [`Snapshot::gaps`].
+    Owners,
+    /// Facts about processes (name, user). Count: processes.
+    ProcessFacts,
+    /// Names of users. Count: users.
+    UserNames,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Sockets => "sockets",
+            Self::BoundSockets => "bound sockets",
+            Self::SocketFacts => "socket facts",
+            Self::Descriptors => "descriptors",
+            Self::Owners => "owners",
+            Self::ProcessFacts => "process facts",
+            Self::UserNames => "user names",
+        })
+    }
+}
+
+/// Everything one backend read in one go: plain tables, complete in themselves, so that a recording
+/// is a complete test case and a complete bug report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Collected {
+    /// When the collection began.
+    pub collected_at: Timestamp,
+    /// The system it was made on: `linux`, `macos`, `windows`, `freebsd`.
+    pub platform: String,
+    /// The backend that made it: `linux`, `portable`.
+    pub backend: String,
+    /// Every socket read, in no particular order.
+    pub sockets: Vec<Socket>,
+    /// Every (process, descriptor, socket) read; absent when owners were not asked for.
+    pub holders: Option<Vec<Holder>>,
+    /// The processes named by `holders`.
+    pub processes: Vec<Process>,
+    /// The names of users named by `sockets` and `processes`, where the system knows one.
+    pub users: BTreeMap<Uid, Text>,
+    /// Sockets that were gone, or had changed hands, when their holder was looked for again.
+    pub vanished: Vec<SocketId>,
+    /// What could not be read.
+    pub gaps: Vec<Gap>,
+}
+
+impl Collected {
+    /// Returns an empty collection.
+    pub fn new(
+        collected_at: Timestamp,
+        platform: impl Into<String>,
+        backend: impl Into<String>,
+    ) -> Self {
+        Self {
+            collected_at,
+            platform: platform.into(),
+            backend: backend.into(),
+            sockets: Vec::new(),
+            holders: None,
+            processes: Vec::new(),
+            users: BTreeMap::new(),
+            vanished: Vec::new(),
+            gaps: Vec::new(),
+        }
+    }
+}
+
+/// One row: a socket and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The socket.
+    pub socket: Socket,
+    /// Whose it is.
+    pub ownership: Ownership,
+    /// The name of [`Socket::uid`]; absent when that is absent or has no name.
+    pub user: Option<Text>,
+}
+
+/// One consistent picture of the machine's sockets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// When the collection began.
+    pub collected_at: Timestamp,
+    /// The system it was made on.
+    pub platform: String,
+    /// The rows.
+    pub entries: Vec<Entry>,
+    /// What the backend could not read. See [`Snapshot::gaps`] for all gaps.
+    pub unread: Vec<Gap>,
+}
+
+impl Snapshot {
+    /// Returns every gap that matters to the rows present: what the backend could not read, and how
+    /// many of the rows have a hidden owner because of it.
+    pub fn gaps(&self) -> Vec<Gap> {
+        let hidden = self
+            .entries
+            .iter()
+            .filter(|entry| entry.ownership == Ownership::Hidden(HiddenReason::Permission))
+            .count();
+        let owners = (hidden > 0).then(|| {
+            let cause = self.unread.iter().find(|gap| gap.what == Missing::Descriptors);
+            Gap {
+                what: Missing::Owners,
+                detail: None,
+                why: cause.map_or_else(|| "permission denied".to_owned(), |gap| gap.why.clone()),
+                count: u64::try_from(hidden).ok(),
+                hint: cause.and_then(|gap| gap.hint.clone()),
+            }
+        });
+        owners.into_iter().chain(self.unread.iter().cloned()).collect()
+    }
+}

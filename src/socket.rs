@@ -1,0 +1,344 @@
+//! One kernel socket and the words for its parts: protocol, family, ends, queues, identity.
+//!
+//! Plain values only. Nothing here asks the system; who owns a socket is in [`crate::process`].
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::state::TcpState;
+use crate::text::Text;
+
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub $inner);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+pub(crate) use number;
+
+number! {
+    /// The backend's join key: unique within one collection, meaningless outside it.
+    SocketId(u64)
+}
+number! {
+    /// The socket's inode number in the kernel's socket filesystem (Linux). Reused over time.
+    Inode(u64)
+}
+number! {
+    /// The socket's 64-bit cookie (Linux `SO_COOKIE`): never reused while the machine is up.
+    Cookie(u64)
+}
+number! {
+    /// A network namespace: the inode number of its `ns/net` link (`namespaces(7)`).
+    NetnsId(u64)
+}
+
+/// The protocol spoken on a socket, in the words of the JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub enum Protocol {
+    /// Transmission Control Protocol, RFC 9293.
+    Tcp,
+    /// User Datagram Protocol, RFC 768.
+    Udp,
+    /// Lightweight UDP, RFC 3828.
+    Udplite,
+    /// Raw IP, `raw(7)`.
+    Raw,
+    /// UNIX domain, `unix(7)`.
+    Unix,
+}
+
+impl Protocol {
+    /// Every protocol, in the order rows are sorted.
+    pub const ALL: [Self; 5] = [Self::Tcp, Self::Udp, Self::Udplite, Self::Raw, Self::Unix];
+
+    /// Returns the protocol's word, as in the JSON and the filter language.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Udplite => "udplite",
+            Self::Raw => "raw",
+            Self::Unix => "unix",
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The address family of a socket (not of its addresses: an `inet6` socket may carry mapped IPv4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub enum Family {
+    /// IPv4 (`AF_INET`).
+    Inet,
+    /// IPv6 (`AF_INET6`).
+    Inet6,
+    /// UNIX domain (`AF_UNIX`).
+    Unix,
+}
+
+impl Family {
+    /// Every family, in the order rows are sorted.
+    pub const ALL: [Self; 3] = [Self::Inet, Self::Inet6, Self::Unix];
+
+    /// Returns the family's word, as in the JSON and the filter language.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Inet => "inet",
+            Self::Inet6 => "inet6",
+            Self::Unix => "unix",
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A network interface, as a bound device or the scope of a link-local address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Interface {
+    /// The kernel's interface index, never 0.
+    pub index: u32,
+    /// The interface's name; absent when the index could not be resolved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Text>,
+}
+
+/// One end of a socket.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Endpoint {
+    /// An IP address and port, as the kernel has them: a wildcard is `0.0.0.0` or `::`, an IPv4
+    /// address on an `inet6` socket is `::ffff:a.b.c.d`. Port 0 means "no port".
+    Inet {
+        /// The address, unnormalised; see [`Endpoint::canonical_address`] for comparisons.
+        address: IpAddr,
+        /// The port in host order; 0 where the protocol has none.
+        port: u16,
+        /// The zone of a link-local IPv6 address; absent for all others.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scope: Option<Interface>,
+    },
+    /// A UNIX socket bound to a path.
+    Path(Text),
+    /// A UNIX socket bound to a name in the abstract namespace, without the leading NUL.
+    Abstract(Text),
+}
+
+impl Endpoint {
+    /// Returns an IP endpoint without a scope.
+    pub const fn inet(address: IpAddr, port: u16) -> Self {
+        Self::Inet { address, port, scope: None }
+    }
+
+    /// Returns the IP address as the kernel has it; `None` for UNIX names.
+    pub const fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Inet { address, .. } => Some(*address),
+            Self::Path(_) | Self::Abstract(_) => None,
+        }
+    }
+
+    /// Returns the IP address with an IPv4-mapped one turned into IPv4: the form to compare.
+    pub fn canonical_address(&self) -> Option<IpAddr> {
+        self.address().map(|address| address.to_canonical())
+    }
+
+    /// Returns the port; `None` for UNIX names. 0 where the protocol has no ports.
+    pub const fn port(&self) -> Option<u16> {
+        match self {
+            Self::Inet { port, .. } => Some(*port),
+            Self::Path(_) | Self::Abstract(_) => None,
+        }
+    }
+
+    /// Returns true for the wildcard addresses `0.0.0.0` and `::`.
+    pub fn is_wildcard(&self) -> bool {
+        self.address().is_some_and(|address| address.is_unspecified())
+    }
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(address: SocketAddr) -> Self {
+        let scope = match address {
+            SocketAddr::V6(v6) if v6.scope_id() != 0 => {
+                Some(Interface { index: v6.scope_id(), name: None })
+            }
+            SocketAddr::V4(_) | SocketAddr::V6(_) => None,
+        };
+        Self::Inet { address: address.ip(), port: address.port(), scope }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    /// Writes `127.0.0.1:80`, `[::1]:80`, `[fe80::1%eth0]:80`, `/path` or `@name`. Not safe for a
+    /// terminal: names are hostile, see `render::sanitize`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inet { address: IpAddr::V4(v4), port, .. } => write!(f, "{v4}:{port}"),
+            Self::Inet { address: IpAddr::V6(v6), port, scope } => match scope {
+                None => write!(f, "[{v6}]:{port}"),
+                Some(Interface { name: Some(name), .. }) => write!(f, "[{v6}%{name}]:{port}"),
+                Some(Interface { index, name: None }) => write!(f, "[{v6}%{index}]:{port}"),
+            },
+            Self::Path(path) => write!(f, "{path}"),
+            Self::Abstract(name) => write!(f, "@{name}"),
+        }
+    }
+}
+
+/// What the kernel's two queue numbers mean for this socket (`ss(8)` Recv-Q and Send-Q).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+pub enum Queues {
+    /// Bytes not yet read by the owner and bytes not yet acknowledged by the peer. The kernel
+    /// counts a received FIN as one byte in `recv`.
+    Bytes {
+        /// Bytes received and unread.
+        recv: u32,
+        /// Bytes sent and unacknowledged, or not yet sent.
+        send: u32,
+    },
+    /// A listener's accept queue. It is full when `pending > limit`.
+    Backlog {
+        /// Connections waiting for `accept`.
+        pending: u32,
+        /// The limit given to `listen`, capped by `net.core.somaxconn`; absent when the source
+        /// does not tell (`/proc/net/tcp`).
+        limit: Option<u32>,
+    },
+}
+
+/// The timer pending on a TCP socket (`idiag_timer`, linux/net/ipv4/inet_diag.c).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+pub struct Timer {
+    /// What happens when it runs out.
+    pub kind: TimerKind,
+    /// Milliseconds until then.
+    pub expires_ms: u32,
+    /// How often it ran out before (retransmissions or unanswered probes).
+    pub retransmits: u8,
+}
+
+/// What a [`Timer`] is for, in `ss -o`'s words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub enum TimerKind {
+    /// Retransmission, or tail loss probe.
+    On,
+    /// Keepalive (for SYN_SENT and SYN_RECV: the handshake's own).
+    Keepalive,
+    /// The end of TIME_WAIT.
+    Timewait,
+    /// Zero-window probe.
+    Persist,
+    /// A number this version does not know.
+    #[serde(untagged)]
+    Other(u8),
+}
+
+/// One kernel socket: not a descriptor, of which it may have none or many.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Socket {
+    /// The join key, unique within one collection.
+    pub id: SocketId,
+    /// The protocol spoken.
+    pub protocol: Protocol,
+    /// The address family of the socket itself.
+    pub family: Family,
+    /// The state; absent where the protocol has none (UDP).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<TcpState>,
+    /// The local end; absent when the socket is not bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local: Option<Endpoint>,
+    /// The peer; absent when unconnected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<Endpoint>,
+    /// The queue lengths; absent when the source does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queues: Option<Queues>,
+    /// The inode; absent where the kernel gives 0: TIME_WAIT, SYN_RECV, unaccepted, orphaned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inode: Option<Inode>,
+    /// The cookie; absent outside Linux and from `/proc/net`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cookie: Option<Cookie>,
+    /// The network namespace; absent where the system has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub netns: Option<NetnsId>,
+    /// The user the socket belongs to; absent when nobody owns it (the kernel then says 0, which
+    /// is not root) or the source does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<crate::process::Uid>,
+    /// The device it is bound to (`SO_BINDTODEVICE`); absent when to none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interface: Option<Interface>,
+    /// Whether an `inet6` socket refuses IPv4 (`IPV6_V6ONLY`); absent when the kernel does not
+    /// tell, which for connections it never does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub v6only: Option<bool>,
+    /// The pending timer; absent when none runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timer: Option<Timer>,
+}
+
+impl Socket {
+    /// Returns a socket of which nothing more is known. Backends fill in what they can tell.
+    pub const fn new(id: SocketId, protocol: Protocol, family: Family) -> Self {
+        Self {
+            id,
+            protocol,
+            family,
+            state: None,
+            local: None,
+            peer: None,
+            queues: None,
+            inode: None,
+            cookie: None,
+            netns: None,
+            uid: None,
+            interface: None,
+            v6only: None,
+            timer: None,
+        }
+    }
+
+    /// Returns true for a socket that waits for others to connect or send: a listener, or an
+    /// unconnected socket of a protocol without states. What `ss -l` and `netstat -l` list.
+    pub fn is_listening(&self) -> bool {
+        match self.state {
+            Some(state) => state == TcpState::Listen,
+            None => self.peer.is_none(),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Sorts rows: a total order, so that equal input gives equal output.

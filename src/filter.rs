@@ -25,9 +25,7 @@ pub trait Names {
     /// Returns the users' names, to tell an unknown user from a known one and to find the nearest
     /// word; `None` when the users are not this machine's (a recording) or have no numbers
     /// (Windows): then every name is taken as text and compared with the names in the rows.
-    fn users(&self) -> Option<Vec<String>> {
-        None
-    }
+    fn users(&self) -> Option<Vec<String>>;
 }
 
 /// Knows no names: every port, host and interface has to be a number.
@@ -48,6 +46,10 @@ impl Names for NoNames {
     }
 
     fn interface(&self, _name: &str) -> Option<u32> {
+        None
+    }
+
+    fn users(&self) -> Option<Vec<String>> {
         None
     }
 }

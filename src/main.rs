@@ -1,3 +1,7 @@
-//! The `sockscope` command.
+//! The `sockscope` command. Everything it does is in the library, where tests can reach it.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sockscope::cli::main()
+}

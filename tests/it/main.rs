@@ -1,2 +1,21 @@
 //! All integration tests, in one binary.
 #![expect(clippy::disallowed_methods, reason = "tests start programs and read clocks")]
+
+mod cli;
+
+/// A file of tests that nobody compiles is worse than none.
+#[test]
+fn no_file_of_tests_is_forgotten() {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let main = std::fs::read_to_string(here.join("main.rs")).unwrap();
+    for file in std::fs::read_dir(&here).unwrap() {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        let Some(module) = name.strip_suffix(".rs").filter(|module| *module != "main") else {
+            continue;
+        };
+        assert!(
+            main.lines().any(|line| line == format!("mod {module};")),
+            "mod {module}; is missing"
+        );
+    }
+}

@@ -1,5 +1,6 @@
 //! All integration tests, in one binary.
 #![expect(clippy::disallowed_methods, reason = "tests start programs and read clocks")]
+#![expect(clippy::unwrap_used, reason = "where a helper fails, its test fails")]
 
 mod cli;
 

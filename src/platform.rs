@@ -4,6 +4,7 @@
 //! filtered and joined once, above. Nothing outside this module and the few places that
 //! ARCHITECTURE.md names has a `cfg(target_os)`.
 
+pub mod clock;
 #[cfg(target_os = "linux")]
 pub mod linux;
 #[cfg(all(feature = "portable", any(target_os = "linux", target_os = "macos", windows)))]

@@ -27,12 +27,13 @@ pub struct Request {
     pub protocols: Vec<Protocol>,
     /// The families wanted. An unwanted one is not read.
     pub families: Vec<Family>,
-    /// The TCP states wanted; `None` for all. Listeners are read in any case when owners are wanted:
-    /// unaccepted connections are attributed to them.
+    /// The states wanted; `None` for all. They are TCP's; a socket without state counts as
+    /// `Established` when it is connected and as `Closed` when not, as in the kernel's own dump.
     pub states: Option<Vec<TcpState>>,
     /// The ports wanted; `None` for all.
     pub ports: Option<PortWish>,
-    /// Whether owners are wanted.
+    /// Whether owners are wanted. If so, and TCP is, every TCP listener is read whatever `families`,
+    /// `states` and `ports` say: unaccepted connections are attributed to listeners.
     pub owners: bool,
 }
 

@@ -85,6 +85,9 @@ pub enum Via {
 }
 
 impl Via {
+    /// Every way, in the order of the declaration.
+    pub const ALL: [Self; 3] = [Self::Fd, Self::Table, Self::AcceptQueue];
+
     /// Returns the word for it, as in the JSON and the filter language.
     pub const fn name(self) -> &'static str {
         match self {

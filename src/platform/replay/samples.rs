@@ -1,0 +1,155 @@
+//! Collections for tests: arbitrary ones, and the emptiest.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use proptest::option::of;
+use proptest::prelude::*;
+
+use crate::process::{Fd, Holder, Pid, Process, Uid, Via};
+use crate::snapshot::{Collected, Gap, Missing, Timestamp};
+use crate::socket::{
+    Cookie, Endpoint, Family, Inode, Interface, NetnsId, Protocol, Queues, Socket, SocketId, Timer,
+    TimerKind,
+};
+use crate::state::TcpState;
+use crate::text::Text;
+
+/// Returns a collection with nothing in it.
+pub(crate) fn empty() -> Collected {
+    Collected::new(Timestamp(SystemTime::UNIX_EPOCH), "linux", "linux")
+}
+
+/// Returns plain sockets with the ids from 1 to `count`.
+pub(crate) fn sockets(count: u64) -> Vec<Socket> {
+    (1..=count).map(|id| Socket::new(SocketId(id), Protocol::Tcp, Family::Inet)).collect()
+}
+
+/// A name with a mark in it, so that a test can look for what should be gone.
+fn name() -> impl Strategy<Value = Text> {
+    ("[a-d]{1,3}", prop::collection::vec(any::<u8>(), 0..4)).prop_map(|(word, mut bytes)| {
+        bytes.splice(0..0, format!("SECRET-{word}-").into_bytes());
+        Text::from(bytes)
+    })
+}
+
+fn interface() -> impl Strategy<Value = Interface> {
+    (1..9u32, of(name())).prop_map(|(index, name)| Interface { index, name })
+}
+
+fn address() -> impl Strategy<Value = IpAddr> {
+    prop_oneof![
+        any::<u32>().prop_map(|bits| IpAddr::V4(bits.into())),
+        any::<u128>().prop_map(|bits| IpAddr::V6(bits.into())),
+        any::<u32>().prop_map(|bits| IpAddr::V6((0xffff_0000_0000 | u128::from(bits)).into())),
+        (0xfe80_u128 << 112..0xfe80_u128 << 112 | 3).prop_map(|bits| IpAddr::V6(bits.into())),
+        (0x0a00_0000..0x0a00_0004_u32).prop_map(|bits| IpAddr::V4(bits.into())),
+    ]
+}
+
+fn endpoint() -> impl Strategy<Value = Endpoint> {
+    prop_oneof![
+        (address(), any::<u16>(), of(interface()))
+            .prop_map(|(address, port, scope)| Endpoint::Inet { address, port, scope }),
+        name().prop_map(Endpoint::Path),
+        name().prop_map(Endpoint::Abstract),
+    ]
+}
+
+fn socket() -> impl Strategy<Value = Socket> {
+    let kind = (
+        prop::sample::select(&Protocol::ALL[..]),
+        prop::sample::select(&Family::ALL[..]),
+        of(prop::sample::select(TcpState::all().collect::<Vec<_>>())),
+    );
+    let queues = prop_oneof![
+        any::<(u32, u32)>().prop_map(|(recv, send)| Queues::Bytes { recv, send }),
+        any::<(u32, Option<u32>)>().prop_map(|(pending, limit)| Queues::Backlog { pending, limit }),
+    ];
+    let timer = any::<(u32, u8)>().prop_map(|(expires_ms, retransmits)| Timer {
+        kind: TimerKind::Keepalive,
+        expires_ms,
+        retransmits,
+    });
+    let identity = any::<(Option<u64>, Option<u64>, Option<u64>, Option<u32>, Option<bool>)>();
+    (kind, of(endpoint()), of(endpoint()), of(queues), of(timer), of(interface()), identity)
+        .prop_map(|(kind, local, peer, queues, timer, interface, identity)| {
+            let (protocol, family, state) = kind;
+            let (inode, cookie, netns, uid, v6only) = identity;
+            Socket {
+                state,
+                local,
+                peer,
+                queues,
+                timer,
+                interface,
+                v6only,
+                inode: inode.map(Inode),
+                cookie: cookie.map(Cookie),
+                netns: netns.map(NetnsId),
+                uid: uid.map(Uid),
+                ..Socket::new(SocketId(0), protocol, family)
+            }
+        })
+}
+
+fn process() -> impl Strategy<Value = Process> {
+    let names = (of(name()), of(name()), of(name()), of(prop::collection::vec(name(), 0..4)));
+    let numbers = any::<(Option<u32>, Option<u32>, Option<u64>)>();
+    (0..20u32, names, numbers).prop_map(|(pid, names, numbers)| {
+        let (command, comm, user, argv) = names;
+        let (ppid, uid, start) = numbers;
+        Process {
+            command,
+            comm,
+            user,
+            argv,
+            ppid: ppid.map(Pid),
+            uid: uid.map(Uid),
+            start,
+            ..Process::new(Pid(pid))
+        }
+    })
+}
+
+fn holder() -> impl Strategy<Value = Holder> {
+    (0..20u32, of(any::<u32>()), 1..9u64).prop_map(|(pid, fd, socket)| Holder {
+        pid: Pid(pid),
+        fd: fd.map(Fd),
+        socket: SocketId(socket),
+        via: if fd.is_some() { Via::Fd } else { Via::Table },
+    })
+}
+
+/// Returns collections of every shape, each name of which holds `SECRET`.
+pub(crate) fn collected() -> impl Strategy<Value = Collected> {
+    (
+        prop::collection::vec(socket(), 0..8),
+        of(prop::collection::vec(holder(), 0..12)),
+        prop::collection::vec(process(), 0..6),
+        prop::collection::btree_map(any::<u32>().prop_map(Uid), name(), 0..6),
+        prop::collection::vec(any::<u64>().prop_map(SocketId), 0..3),
+        prop::collection::vec(any::<(bool, Option<u64>)>(), 0..3),
+        0..4_000_000_000_u64,
+    )
+        .prop_map(|(mut sockets, holders, processes, users, vanished, gaps, seconds)| {
+            for (id, socket) in (1..).zip(&mut sockets) {
+                socket.id = SocketId(id);
+            }
+            let gaps = gaps.into_iter().map(|(hint, count)| Gap {
+                count,
+                hint: hint.then(|| "run with sudo".to_owned()),
+                ..Gap::new(Missing::Descriptors, "permission denied")
+            });
+            Collected {
+                collected_at: Timestamp(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
+                sockets,
+                holders,
+                processes,
+                users,
+                vanished,
+                gaps: gaps.collect(),
+                ..empty()
+            }
+        })
+}

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "where a helper fails, its test fails")]
 
 mod cli;
+mod recordings;
 
 /// A file of tests that nobody compiles is worse than none.
 #[test]

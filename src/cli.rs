@@ -4,6 +4,7 @@
 //! and what is known of the terminal as an [`Io`]; it never reads the environment and never prints.
 //! stdout is the answer, stderr is everything else.
 
+pub mod args;
 pub mod error;
 pub mod output;
 pub mod terminal;

@@ -1,0 +1,304 @@
+//! The arguments of the listing: what may be typed. Nothing is looked up here; that is
+//! [`crate::cli::plan`]'s part, so that parsing is the same on every machine.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgGroup, Args, ValueEnum};
+
+use crate::cli::terminal::ColorChoice;
+use crate::socket::Protocol;
+
+mod tables;
+
+pub use tables::Tables;
+
+/// The arguments of `sockscope list`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ListArgs {
+    /// Which rows, in words: tcp and listen and port 3000-3999
+    ///
+    /// Words are joined by spaces, so that quotes are only needed where the shell would read
+    /// parentheses, ! or > itself. docs/filter.md has the grammar; ss's expressions parse too.
+    #[arg(value_name = "FILTER")]
+    pub filter: Vec<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become the command's help")]
+    pub select: SelectArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become the command's help")]
+    pub tables: TableArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become the command's help")]
+    pub format: FormatArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become the command's help")]
+    pub source: SourceArgs,
+}
+
+/// Options that select rows by one thing, with lsof's lists. All of them and the filter must hold.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Select rows (all must hold)")]
+pub struct SelectArgs {
+    /// Internet sockets, as in lsof: [46][tcp|udp][@HOST][:PORTS]; repeated, any may hold
+    #[arg(short = 'i', long = "internet", value_name = "ADDR", num_args = 0..=1)]
+    #[arg(default_missing_value = "")]
+    pub internet: Vec<String>,
+    /// Held by these processes: 1,22 or ^1 for all but 1
+    #[arg(long, value_name = "LIST")]
+    pub pid: Option<String>,
+    /// Held by a process of these users, or ^user for all but that one
+    #[arg(long, value_name = "LIST")]
+    pub user: Option<String>,
+    /// Held by a command whose name starts so: nginx,py or ^sshd
+    #[arg(long, value_name = "LIST")]
+    pub command: Option<String>,
+    /// In these states, in any spelling: listen,established or ^time-wait
+    #[arg(long, value_name = "LIST")]
+    pub state: Option<String>,
+    /// With one of these ports at either end: 80,8000-8099 or ^22
+    #[arg(long, value_name = "LIST")]
+    pub port: Option<String>,
+}
+
+/// The short flags of ss and netstat.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "As in ss and netstat (-tulpn is what it looks like)")]
+pub struct TableArgs {
+    /// TCP sockets; -t -u -w -x and -A add up
+    #[arg(short = 't', long)]
+    pub tcp: bool,
+    /// UDP sockets
+    #[arg(short = 'u', long)]
+    pub udp: bool,
+    /// Raw sockets
+    #[arg(short = 'w', long)]
+    pub raw: bool,
+    /// UNIX sockets
+    #[arg(short = 'x', long)]
+    pub unix: bool,
+    /// Listening sockets only; of UDP, the unconnected
+    #[arg(short = 'l', long)]
+    pub listening: bool,
+    /// IPv4 sockets only
+    #[arg(short = '4', long)]
+    pub ipv4: bool,
+    /// IPv6 sockets only; with -4, both
+    #[arg(short = '6', long)]
+    pub ipv6: bool,
+    /// Tables by name: all,inet,tcp,udp,udplite,raw,unix; !name for all but that one
+    #[arg(short = 'A', long = "query", visible_alias = "socket", value_name = "LIST")]
+    #[arg(allow_hyphen_values = true)]
+    pub query: Option<Tables>,
+    /// More columns: user, inode, cookie, timer
+    #[arg(short = 'e', long)]
+    pub extended: bool,
+    /// Always on: sockets in every state
+    #[arg(short = 'a', long)]
+    pub all: bool,
+    /// Always on: numbers, unless -r asks for names
+    #[arg(short = 'n', long)]
+    pub numeric: bool,
+    /// Always on: processes
+    #[arg(short = 'p', long)]
+    pub processes: bool,
+    /// Always on: one line a socket
+    #[arg(short = 'O', long)]
+    pub oneline: bool,
+}
+
+/// What is written, and how.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Output")]
+#[command(group = ArgGroup::new("machine").multiple(false))]
+pub struct FormatArgs {
+    /// One JSON document (docs/json.md; `sockscope schema`)
+    #[arg(long, group = "machine")]
+    pub json: bool,
+    /// One JSON object a line, one line a socket
+    #[arg(long, group = "machine")]
+    pub jsonl: bool,
+    /// Comma-separated values with a header
+    #[arg(long, group = "machine")]
+    pub csv: bool,
+    /// lsof's fields, one a line; LETTERS choose: -FpcfnPT
+    #[arg(short = 'F', long, value_name = "LETTERS", num_args = 0..=1, group = "machine")]
+    #[arg(default_missing_value = "", value_parser = parse_letters)]
+    pub fields: Option<String>,
+    /// The process numbers only, each once: kill $(sockscope --pids :8080)
+    #[arg(long, group = "machine")]
+    pub pids: bool,
+    /// These columns: command,pid,local or +inode,-user to change the default
+    #[arg(short = 'o', long, value_name = "LIST", allow_hyphen_values = true)]
+    #[arg(conflicts_with_all = ["json", "jsonl", "fields", "pids"])]
+    pub columns: Option<String>,
+    /// Order by these columns: port,-pid (- for descending)
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    pub sort: Option<String>,
+    /// No header line
+    #[arg(short = 'H', long)]
+    pub no_header: bool,
+    /// Cut nothing to fit the terminal
+    #[arg(long)]
+    pub wide: bool,
+    /// One row a descriptor, as lsof, not one a socket
+    #[arg(long)]
+    pub fds: bool,
+    /// Names of hosts and ports where they are found in time
+    #[arg(short = 'r', long)]
+    pub resolve: bool,
+    /// How long names may take in all
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
+    pub resolve_timeout: Duration,
+    /// Colour
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    pub color: ColorChoice,
+    /// Tell on stderr all that could not be seen, whether it matters to these rows or not
+    #[arg(short = 'v', long, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Tell nothing on stderr but errors
+    #[arg(short = 'q', long)]
+    pub quiet: bool,
+}
+
+/// Where the rows come from.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Source")]
+pub struct SourceArgs {
+    /// Who asks the system: our own code, or netstat2 and sysinfo
+    #[arg(long, value_name = "NAME", value_enum, default_value_t)]
+    pub backend: BackendName,
+    /// Also write all that was collected to FILE, whatever is selected
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// Replace names, users and addresses in the recording
+    #[arg(long, requires = "record")]
+    pub redact: bool,
+    /// List what a recording holds, of any system
+    #[arg(long, value_name = "FILE", conflicts_with = "backend")]
+    pub replay: Option<PathBuf>,
+    /// Read everything, and only then select: slower, never different
+    #[arg(long, hide = true)]
+    pub no_narrow: bool,
+}
+
+/// Who asks the system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum BackendName {
+    /// The best there is for this system.
+    #[default]
+    Native,
+    /// The same libraries everywhere: netstat2 and sysinfo.
+    Portable,
+}
+
+impl TableArgs {
+    /// Returns the protocols asked for by flag; `None` when by none.
+    pub fn protocols(&self) -> Option<Vec<Protocol>> {
+        let flags = [
+            (self.tcp, Protocol::Tcp),
+            (self.udp, Protocol::Udp),
+            (self.raw, Protocol::Raw),
+            (self.unix, Protocol::Unix),
+        ];
+        let listed = self.query.as_ref().map_or(&[][..], Tables::protocols);
+        let asked: Vec<Protocol> = Protocol::ALL
+            .into_iter()
+            .filter(|protocol| listed.contains(protocol) || flags.contains(&(true, *protocol)))
+            .collect();
+        (!asked.is_empty()).then_some(asked)
+    }
+}
+
+fn parse_letters(letters: &str) -> Result<String, String> {
+    match letters.chars().find(|letter| !letter.is_ascii_alphanumeric()) {
+        None => Ok(letters.to_owned()),
+        Some(_) => Err(format!(
+            "field letters are expected, as in -FpcfnPT\n\
+             hint: a filter may stand before -F, or after --: sockscope -F -- {letters}"
+        )),
+    }
+}
+
+fn parse_duration(text: &str) -> Result<Duration, humantime::DurationError> {
+    humantime::parse_duration(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    #[command(args_override_self = true)]
+    struct Only {
+        #[command(flatten)]
+        list: ListArgs,
+    }
+
+    fn parsed(arguments: &[&str]) -> ListArgs {
+        let arguments = std::iter::once(&"list").chain(arguments);
+        Only::try_parse_from(arguments).unwrap().list
+    }
+
+    fn refused(arguments: &[&str]) -> String {
+        let arguments = std::iter::once(&"list").chain(arguments);
+        Only::try_parse_from(arguments).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn tulpn_is_what_it_looks_like() {
+        let args = parsed(&["-tulpn"]).tables;
+        assert!(args.tcp && args.udp && args.listening && args.processes && args.numeric);
+        assert_eq!(args.protocols(), Some(vec![Protocol::Tcp, Protocol::Udp]));
+    }
+
+    #[test]
+    fn protocol_flags_and_tables_add_up() {
+        let args = parsed(&["-t", "-A", "unix,udp"]).tables;
+        let all = [Protocol::Tcp, Protocol::Udp, Protocol::Unix];
+        assert_eq!(args.protocols().as_deref(), Some(&all[..]));
+    }
+
+    #[test]
+    fn an_internet_address_may_be_absent_attached_or_apart() {
+        assert_eq!(parsed(&["-i"]).select.internet, [""]);
+        assert_eq!(parsed(&["-iTCP:80"]).select.internet, ["TCP:80"]);
+        assert_eq!(
+            parsed(&["-i", "4tcp@[::1]:80", "-i:53"]).select.internet,
+            ["4tcp@[::1]:80", ":53"]
+        );
+    }
+
+    #[test]
+    fn field_letters_may_be_absent() {
+        assert_eq!(parsed(&["-F"]).format.fields.as_deref(), Some(""));
+        assert_eq!(parsed(&["-FpcfnPT"]).format.fields.as_deref(), Some("pcfnPT"));
+    }
+
+    #[test]
+    fn a_filter_taken_for_field_letters_is_told_where_to_stand() {
+        assert!(refused(&["-F", ":8080"]).contains("-F -- :8080"));
+    }
+
+    #[test]
+    fn columns_may_be_taken_away() {
+        assert_eq!(parsed(&["-o", "-user"]).format.columns.as_deref(), Some("-user"));
+    }
+
+    #[test]
+    fn two_formats_contradict_each_other() {
+        assert!(refused(&["--json", "--csv"]).contains("cannot be used with"));
+    }
+
+    #[test]
+    fn a_flag_typed_twice_is_typed_once() {
+        assert!(parsed(&["-nn", "-t", "-t"]).tables.tcp);
+    }
+
+    #[test]
+    fn a_recording_is_redacted_only_where_one_is_made() {
+        assert!(refused(&["--redact"]).contains("--record"));
+    }
+}

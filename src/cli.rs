@@ -5,7 +5,9 @@
 //! stdout is the answer, stderr is everything else.
 
 pub mod args;
+pub mod completions;
 pub mod error;
+pub mod man;
 pub mod output;
 pub mod terminal;
 
@@ -14,25 +16,57 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::cli::args::ListArgs;
 use crate::cli::output::Output;
 use crate::cli::terminal::Terminal;
 
-/// List the sockets of this machine with every process that holds them.
+/// List the sockets of this machine with every process that holds them
 #[derive(Debug, Parser)]
-#[command(name = "sockscope", version, max_term_width = 100)]
+#[command(name = "sockscope", version, max_term_width = 100, help_template = HELP)]
+#[command(args_conflicts_with_subcommands = true, args_override_self = true)]
 pub struct Cli {
-    /// What to do; without one the listing is meant.
+    /// What to do; without one, the listing.
     #[command(subcommand)]
     pub command: Option<Command>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become the command's help")]
+    pub list: ListArgs,
 }
+
+/// The help of the command without a command. It takes all options of `list`, which would bury the
+/// commands here.
+const HELP: &str = "\
+{about}
+
+{usage-heading} {usage}
+
+Commands:
+{subcommands}
+
+Without a command it lists, and takes what list takes:
+  sockscope                     every TCP and UDP socket
+  sockscope :8080               who has port 8080
+  sockscope -tulpn              listening sockets, as ss and netstat write it
+  sockscope 'tcp and not user root'
+
+All options of the listing: sockscope list --help
+";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {}
+pub enum Command {
+    /// Print a completion script for a shell
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write all pages to a directory
+    Man(man::ManArgs),
+}
 
 impl Command {
-    fn run(&self, _io: &mut Io<'_>) -> anyhow::Result<Exit> {
-        match *self {}
+    fn run(&self, io: &mut Io<'_>) -> anyhow::Result<Exit> {
+        match self {
+            Self::Completions(args) => completions::run(args, io),
+            Self::Man(args) => man::run(args, io),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! The arguments of the listing: what may be typed. Nothing is looked up here; that is
-//! [`crate::cli::plan`]'s part, so that parsing is the same on every machine.
+//! `plan`'s part, so that parsing is the same on every machine.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -40,8 +40,9 @@ pub struct ListArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Select rows (all must hold)")]
 pub struct SelectArgs {
-    /// Internet sockets, as in lsof: [46][tcp|udp][@HOST][:PORTS]; repeated, any may hold
+    /// Internet sockets as lsof selects them; repeated, any may hold.
     #[arg(short = 'i', long = "internet", value_name = "ADDR", num_args = 0..=1)]
+    #[arg(help = "Internet sockets, as in lsof: [46][tcp|udp][@HOST][:PORTS]; repeatable")]
     #[arg(default_missing_value = "")]
     pub internet: Vec<String>,
     /// Held by these processes: 1,22 or ^1 for all but 1

@@ -1,0 +1,342 @@
+//! Who holds a socket: the walk over every descriptor of every process, `/proc/*/fd`
+//! (`proc_pid_fd(5)`).
+//!
+//! The text of a link is read, its target never: a link to a file on a dead network mount costs
+//! nothing, and nothing is opened. What may not be read becomes a gap with its reason; a process
+//! that ends meanwhile is no gap, it holds nothing any more.
+
+pub(crate) mod visibility;
+
+use std::collections::{BTreeMap, HashSet};
+use std::mem::MaybeUninit;
+use std::num::NonZero;
+use std::os::fd::{AsFd, OwnedFd};
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, openat, readlinkat_raw, statat};
+use rustix::io::{self, Errno};
+use rustix::path::DecInt;
+
+use super::privilege::Privilege;
+use super::stat::{Stat, parse_stat};
+use crate::process::{Fd, Pid};
+use crate::snapshot::{Gap, Missing};
+use crate::socket::Inode;
+
+/// More threads than this gain little: they meet at the kernel's locks.
+const MOST_THREADS: usize = 4;
+
+/// A table of more descriptors than this is read by several threads.
+const CHUNK: usize = 512;
+
+/// How many such tables one thread keeps open for the others. A machine may have more of them than
+/// we may have descriptors.
+const MOST_SHARED: usize = 16;
+
+/// One descriptor that is a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Descriptor {
+    /// The process.
+    pub(crate) pid: Pid,
+    /// The descriptor's number in that process.
+    pub(crate) fd: Fd,
+    /// The socket's inode.
+    pub(crate) inode: Inode,
+}
+
+/// What a walk found.
+#[derive(Debug, Default)]
+pub(crate) struct Scan {
+    /// Every descriptor found, by process and number.
+    pub(crate) descriptors: Vec<Descriptor>,
+    /// What could not be read.
+    pub(crate) gaps: Vec<Gap>,
+}
+
+/// Finds every descriptor of every process that is a socket; only of the `wanted` ones when given.
+pub(crate) fn scan(wanted: Option<&HashSet<Inode>>) -> Scan {
+    let proc = match open_directory(CWD, c"/proc") {
+        Ok(proc) => proc,
+        Err(errno) => return unreadable(errno),
+    };
+    let mut pids = Vec::new();
+    if let Err(errno) = read_numbers(&proc, &mut buffer(), &mut pids) {
+        return unreadable(errno);
+    }
+
+    let walk = Walk { proc, wanted };
+    let mut found = deal(&pids, |&pid, worker| walk.process(pid, worker));
+    let shared = std::mem::take(&mut found.shared);
+    found.add(deal(&shared, |chunk, worker| walk.chunk(chunk, worker)));
+
+    found.descriptors.sort();
+    let privilege = Privilege::read();
+    let mut gaps = gaps(found.failures, &privilege);
+    gaps.extend(visibility::hidden_processes(&pids, &privilege));
+    Scan { descriptors: found.descriptors, gaps }
+}
+
+fn unreadable(errno: Errno) -> Scan {
+    let gap = Gap::new(Missing::Descriptors, format!("read /proc: {errno}"));
+    Scan { descriptors: Vec::new(), gaps: vec![gap.hint("check that /proc is mounted")] }
+}
+
+/// Returns a gap for each reason why descriptors could not be read, counting processes.
+fn gaps(failures: Vec<(Pid, Errno)>, privilege: &Privilege) -> Vec<Gap> {
+    let mut pids_by_reason: BTreeMap<String, HashSet<Pid>> = BTreeMap::new();
+    for (pid, errno) in failures {
+        let reason = match errno {
+            Errno::ACCESS | Errno::PERM => "permission denied".to_owned(),
+            errno => errno.to_string(),
+        };
+        pids_by_reason.entry(reason).or_default().insert(pid);
+    }
+    pids_by_reason
+        .into_iter()
+        .map(|(reason, pids)| {
+            let hint = if reason == "permission denied" { privilege.hint() } else { None };
+            Gap {
+                hint: hint.map(str::to_owned),
+                ..Gap::new(Missing::Descriptors, reason).count(pids.len())
+            }
+        })
+        .collect()
+}
+
+/// Deals the jobs to several threads, each taking the next one when it is done with its last.
+fn deal<J: Sync>(jobs: &[J], work: impl Fn(&J, &mut Worker) + Sync) -> Found {
+    let next = AtomicUsize::new(0);
+    let run = || {
+        let mut worker = Worker { found: Found::default(), numbers: Vec::new(), buffer: buffer() };
+        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            work(job, &mut worker);
+        }
+        worker.found
+    };
+    let threads =
+        thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS).min(jobs.len());
+    thread::scope(|scope| {
+        // Where no thread can be had, the others do its work.
+        let others: Vec<_> = (1..threads)
+            .filter_map(|_| thread::Builder::new().spawn_scoped(scope, run).ok())
+            .collect();
+        let mut found = run();
+        for other in others {
+            found.add(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        found
+    })
+}
+
+/// What one or several threads found.
+#[derive(Debug, Default)]
+struct Found {
+    descriptors: Vec<Descriptor>,
+    failures: Vec<(Pid, Errno)>,
+    /// What is left of large tables, for every thread to take from.
+    shared: Vec<Chunk>,
+}
+
+impl Found {
+    fn add(&mut self, other: Self) {
+        self.descriptors.extend(other.descriptors);
+        self.failures.extend(other.failures);
+        self.shared.extend(other.shared);
+    }
+}
+
+/// Some descriptors of one process.
+#[derive(Debug)]
+struct Chunk {
+    pid: Pid,
+    directory: Arc<OwnedFd>,
+    numbers: Vec<u32>,
+}
+
+/// One thread's findings and scratch space: nothing is allocated per descriptor.
+struct Worker {
+    found: Found,
+    numbers: Vec<u32>,
+    buffer: Vec<u8>,
+}
+
+/// Returns the space in which directories are listed: room for a thousand entries at a time.
+fn buffer() -> Vec<u8> {
+    Vec::with_capacity(32 * 1024)
+}
+
+struct Walk<'a> {
+    proc: OwnedFd,
+    wanted: Option<&'a HashSet<Inode>>,
+}
+
+impl Walk<'_> {
+    fn process(&self, pid: u32, worker: &mut Worker) {
+        let result = self.read_process(pid, worker);
+        worker.note(Pid(pid), result);
+    }
+
+    fn chunk(&self, chunk: &Chunk, worker: &mut Worker) {
+        let Chunk { pid, directory, numbers } = chunk;
+        let result = self
+            .read_links(*pid, directory, numbers, &mut worker.found)
+            .or_else(|errno| confirm(pid.0, errno));
+        worker.note(*pid, result);
+    }
+
+    fn read_process(&self, pid: u32, worker: &mut Worker) -> io::Result<()> {
+        let Worker { found, numbers, buffer } = worker;
+        numbers.clear();
+        let directory = match open_directory(&self.proc, format!("{pid}/fd")) {
+            Ok(directory) => {
+                read_numbers(&directory, buffer, numbers)?;
+                directory
+            }
+            Err(errno) => {
+                confirm(pid, errno)?;
+                return self.read_threads(pid, worker);
+            }
+        };
+        if numbers.is_empty() {
+            self.read_threads(pid, worker)
+        } else if numbers.len() > CHUNK && found.shared.len() < MOST_SHARED {
+            let directory = Arc::new(directory);
+            found.shared.extend(numbers.chunks(CHUNK).map(|numbers| Chunk {
+                pid: Pid(pid),
+                directory: Arc::clone(&directory),
+                numbers: numbers.to_vec(),
+            }));
+            Ok(())
+        } else {
+            self.read_links(Pid(pid), &directory, numbers, found)
+                .or_else(|errno| confirm(pid, errno))
+        }
+    }
+
+    /// Reads the descriptors of every thread but the first, if there are others. When that one has
+    /// exited, its table is gone from `/proc/PID/fd`, while the others still hold it
+    /// (`proc_pid_task(5)`).
+    fn read_threads(&self, pid: u32, worker: &mut Worker) -> io::Result<()> {
+        if !self.has_other_threads(pid)? {
+            return Ok(());
+        }
+        let tasks = open_directory(&self.proc, format!("{pid}/task"))?;
+        let mut threads = Vec::new();
+        read_numbers(&tasks, &mut worker.buffer, &mut threads)?;
+        let mut found = Found::default();
+        for thread in threads.into_iter().filter(|&thread| thread != pid) {
+            let result = self
+                .read_thread(Pid(pid), thread, &tasks, &mut worker.buffer, &mut found)
+                .or_else(|errno| confirm(thread, errno));
+            worker.note(Pid(pid), result);
+        }
+        // Threads usually share one table.
+        found.descriptors.sort();
+        found.descriptors.dedup();
+        worker.found.add(found);
+        Ok(())
+    }
+
+    fn read_thread(
+        &self,
+        pid: Pid,
+        thread: u32,
+        tasks: &OwnedFd,
+        buffer: &mut Vec<u8>,
+        found: &mut Found,
+    ) -> io::Result<()> {
+        let directory = open_directory(tasks, format!("{thread}/fd"))?;
+        let mut numbers = Vec::new();
+        read_numbers(&directory, buffer, &mut numbers)?;
+        self.read_links(pid, &directory, &numbers, found)
+    }
+
+    /// Returns true when the process has more than one thread: each is one more link of its task
+    /// directory, besides the usual two (`proc_task_getattr`, linux/fs/proc/base.c). Much cheaper
+    /// to ask for than its `stat` file.
+    fn has_other_threads(&self, pid: u32) -> io::Result<bool> {
+        Ok(statat(&self.proc, format!("{pid}/task"), AtFlags::empty())?.st_nlink > 3)
+    }
+
+    fn read_links(
+        &self,
+        pid: Pid,
+        directory: &OwnedFd,
+        numbers: &[u32],
+        found: &mut Found,
+    ) -> io::Result<()> {
+        for &number in numbers {
+            // `socket:[…]` takes 29 bytes at most; a longer link is cut, and is none.
+            let mut space = [MaybeUninit::uninit(); 32];
+            let link = match readlinkat_raw(directory, DecInt::new(number), &mut space) {
+                Ok((link, _)) => link,
+                // Closed since the directory was listed.
+                Err(Errno::NOENT) => continue,
+                Err(errno) => return Err(errno),
+            };
+            if let Some(inode) = parse_socket_link(link)
+                && self.wanted.is_none_or(|wanted| wanted.contains(&inode))
+            {
+                found.descriptors.push(Descriptor { pid, fd: Fd(number), inode });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Worker {
+    /// Keeps why a process could not be read, unless it has ended.
+    fn note(&mut self, pid: Pid, result: io::Result<()>) {
+        match result {
+            Ok(()) | Err(Errno::NOENT | Errno::SRCH) => {}
+            Err(errno) => self.found.failures.push((pid, errno)),
+        }
+    }
+}
+
+/// Parses the text of a descriptor's link, such as `socket:[4711]`; `None` when it is no socket.
+fn parse_socket_link(link: &[u8]) -> Option<Inode> {
+    let number = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
+    std::str::from_utf8(number).ok()?.parse().ok().map(Inode)
+}
+
+/// Returns the error again unless there was nothing to read: a kernel thread and a zombie have no
+/// descriptors, yet a refusal is what others get of them; and the kernel also refuses when the
+/// process has ended since the directory was opened (`proc_fd_access_allowed`, linux/fs/proc/base.c).
+fn confirm(pid: u32, errno: Errno) -> io::Result<()> {
+    if !matches!(errno, Errno::ACCESS | Errno::PERM) {
+        return Err(errno);
+    }
+    let stat = read_stat(pid)?;
+    if stat.is_some_and(|stat| stat.is_kernel_thread() || stat.is_zombie()) {
+        Ok(())
+    } else {
+        Err(errno)
+    }
+}
+
+fn read_stat(pid: u32) -> io::Result<Option<Stat>> {
+    match std::fs::read(format!("/proc/{pid}/stat")) {
+        Ok(stat) => Ok(parse_stat(&stat)),
+        Err(error) => Err(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
+    }
+}
+
+fn open_directory(at: impl AsFd, path: impl rustix::path::Arg) -> io::Result<OwnedFd> {
+    openat(at, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// Appends the names in this directory that are numbers.
+fn read_numbers(directory: &OwnedFd, buffer: &mut Vec<u8>, into: &mut Vec<u32>) -> io::Result<()> {
+    let mut entries = RawDir::new(directory, buffer.spare_capacity_mut());
+    while let Some(entry) = entries.next() {
+        into.extend(entry?.file_name().to_str().ok().and_then(|name| name.parse::<u32>().ok()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,296 @@
+//! Real sockets of real processes, found in the real `/proc`.
+#![expect(clippy::disallowed_methods, reason = "tests start programs")]
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::TcpListener;
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// A user that owns nothing here.
+const NOBODY: u32 = 65534;
+
+/// A program that ends when its standard input is closed, at the latest when the test ends.
+struct Helper {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Helper {
+    fn start(command: &mut Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("start a helper");
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self { child, output }
+    }
+
+    /// Runs this Python program, which ends at the end of its input.
+    fn python(program: &str) -> Self {
+        Self::start(Command::new("python3").args(["-c", program]))
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    fn numbers(&mut self) -> Vec<u64> {
+        self.line().split(' ').map(|word| word.parse().unwrap()).collect()
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let mut rest = Vec::new();
+        self.output.read_to_end(&mut rest).ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Returns the descriptors found for this inode.
+fn holders(scan: &Scan, inode: u64) -> Vec<(u32, u32)> {
+    scan.descriptors
+        .iter()
+        .filter(|descriptor| descriptor.inode == Inode(inode))
+        .map(|descriptor| (descriptor.pid.0, descriptor.fd.0))
+        .collect()
+}
+
+/// Returns the descriptors found in this process. Other tests start programs meanwhile, and until
+/// `exec` a child holds everything its parent does.
+fn own(mut scan: Scan) -> Vec<Descriptor> {
+    scan.descriptors.retain(|descriptor| descriptor.pid.0 == std::process::id());
+    scan.descriptors
+}
+
+fn own_descriptor(socket: &(impl AsFd + AsRawFd)) -> Descriptor {
+    Descriptor {
+        pid: Pid(std::process::id()),
+        fd: Fd(u32::try_from(socket.as_raw_fd()).unwrap()),
+        inode: Inode(inode(socket)),
+    }
+}
+
+fn inode(socket: &impl AsFd) -> u64 {
+    rustix::fs::fstat(socket).unwrap().st_ino
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Says loudly that a test did not run, and fails it where everything must run.
+fn skip(why: &str) {
+    eprintln!("SKIPPED: {why}");
+    assert!(std::env::var_os("SOCKSCOPE_REQUIRE_ALL").is_none(), "{why}");
+}
+
+#[test]
+fn an_own_socket_is_found_with_its_descriptor() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    assert!(own(scan(None)).contains(&own_descriptor(&listener)));
+}
+
+#[test]
+fn a_socket_shared_by_fork_has_two_holders() {
+    let mut helper = Helper::python(
+        "import os, socket, sys\n\
+         s = socket.create_server(('127.0.0.1', 0))\n\
+         child = os.fork()\n\
+         if child: print(os.getpid(), child, s.fileno(), os.fstat(s.fileno()).st_ino, flush=True)\n\
+         sys.stdin.read()\n",
+    );
+    let [parent, child, fd, inode] = helper.numbers()[..] else { panic!("four numbers") };
+    let narrow = |number| u32::try_from(number).unwrap();
+    let mut expected = vec![(narrow(parent), narrow(fd)), (narrow(child), narrow(fd))];
+    expected.sort_unstable();
+    assert_eq!(holders(&scan(None), inode), expected);
+}
+
+#[test]
+fn a_duplicated_descriptor_is_a_second_holder() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let twin = listener.try_clone().unwrap();
+    let found = own(scan(Some(&HashSet::from([Inode(inode(&listener))]))));
+    let mut expected = [own_descriptor(&listener), own_descriptor(&twin)];
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn only_wanted_sockets_are_returned() {
+    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let wanted = HashSet::from([inode(&listeners[0]), inode(&listeners[2])].map(Inode));
+    let mut expected = [own_descriptor(&listeners[0]), own_descriptor(&listeners[2])];
+    expected.sort_unstable();
+    assert_eq!(own(scan(Some(&wanted))), expected);
+}
+
+#[test]
+fn ten_thousand_descriptors_in_one_process_are_all_found() {
+    let mut helper = Helper::python(
+        "import os, resource, socket, sys\n\
+         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n\
+         try: resource.setrlimit(resource.RLIMIT_NOFILE, (10100, max(hard, 10100)))\n\
+         except Exception: print('no', flush=True); sys.exit()\n\
+         s = socket.create_server(('127.0.0.1', 0))\n\
+         first = s.fileno()\n\
+         fds = [first] + [os.dup(first) for _ in range(9999)]\n\
+         print(os.getpid(), first, max(fds), os.fstat(first).st_ino, flush=True)\n\
+         sys.stdin.read()\n",
+    );
+    let line = helper.line();
+    if line == "no" {
+        return skip("a process may not have 10,000 descriptors here (RLIMIT_NOFILE)");
+    }
+    let numbers: Vec<u64> = line.split(' ').map(|word| word.parse().unwrap()).collect();
+    let [pid, first, last, inode] = numbers[..] else { panic!("four numbers") };
+    let narrow = |number| u32::try_from(number).unwrap();
+    let mut found = holders(&scan(None), inode);
+    assert_eq!(found.first(), Some(&(narrow(pid), narrow(first))));
+    assert_eq!(found.last(), Some(&(narrow(pid), narrow(last))));
+    found.dedup();
+    assert_eq!(found.len(), 10_000);
+}
+
+#[test]
+fn a_socket_is_found_when_the_first_thread_has_exited() {
+    // pthread_exit ends the first thread only; the second one waits for the end of the input.
+    let mut helper = Helper::python(
+        "import ctypes, os, socket, sys, threading\n\
+         s = socket.create_server(('127.0.0.1', 0))\n\
+         def rest():\n\
+         \x20   while open('/proc/self/stat').read().rsplit(')')[-1].split()[0] != 'Z': pass\n\
+         \x20   print(os.getpid(), s.fileno(), os.fstat(s.fileno()).st_ino, flush=True)\n\
+         \x20   os.read(0, 1)\n\
+         \x20   os._exit(0)\n\
+         threading.Thread(target=rest).start()\n\
+         ctypes.CDLL(None).syscall(60 if os.uname().machine == 'x86_64' else 93, 0)\n",
+    );
+    let [pid, fd, inode] = helper.numbers()[..] else { panic!("three numbers") };
+    let narrow = |number| u32::try_from(number).unwrap();
+    assert_eq!(holders(&scan(None), inode), [(narrow(pid), narrow(fd))]);
+}
+
+/// Not a test by itself: what the tests below run again as another user.
+#[test]
+fn report_for_another_test() {
+    if std::env::var_os("SOCKSCOPE_TEST_REPORT").is_none() {
+        return;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let scan = scan(None);
+    let own = holders(&scan, inode(&listener));
+    println!("own {}", own.len());
+    println!("others {}", scan.descriptors.iter().any(|found| found.pid.0 != std::process::id()));
+    for gap in scan.gaps.into_iter().chain(visibility::other_pid_namespaces()) {
+        println!("gap {} | {:?} | {}", gap.why, gap.count, gap.hint.unwrap_or_default());
+    }
+}
+
+/// Runs `report_for_another_test` in this way and returns the lines it prints.
+fn report(command: &mut Command) -> Vec<String> {
+    let output = command
+        .args(["--exact", "--nocapture", "platform::linux::owners::tests::report_for_another_test"])
+        .env("SOCKSCOPE_TEST_REPORT", "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    text.lines()
+        .filter(|line| ["own ", "others ", "gap "].iter().any(|word| line.starts_with(word)))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Returns how many processes a user without privilege may not read: all that have descriptors.
+fn count_foreign_processes() -> u64 {
+    let mut pids = Vec::new();
+    read_numbers(&open_directory(CWD, c"/proc").unwrap(), &mut buffer(), &mut pids).unwrap();
+    let foreign = pids.into_iter().filter(|&pid| {
+        read_stat(pid).is_ok_and(|stat| {
+            stat.is_some_and(|stat| !stat.is_kernel_thread() && !stat.is_zombie())
+        })
+    });
+    u64::try_from(foreign.count()).unwrap()
+}
+
+#[test]
+fn nobody_sees_its_own_sockets_and_is_told_how_many_processes_it_cannot_read() {
+    if !is_root() {
+        return skip("needs root, to become another user");
+    }
+    let lines = report(Command::new(std::env::current_exe().unwrap()).uid(NOBODY));
+    assert_eq!(lines[..2], ["own 1", "others false"]);
+    let [gap] = &lines[2..] else { panic!("one gap: {lines:?}") };
+    let count: u64 = gap
+        .strip_prefix("gap permission denied | Some(")
+        .and_then(|rest| {
+            rest.strip_suffix(") | run as root (sudo) to see other users' processes")?.parse().ok()
+        })
+        .expect(gap);
+    // Other tests start and end processes meanwhile.
+    let expected = count_foreign_processes();
+    assert!(count.abs_diff(expected) < expected / 2, "{count} of {expected}");
+}
+
+#[test]
+fn processes_hidden_by_the_mount_are_a_gap() {
+    if !is_root() {
+        return skip("needs root, to mount /proc");
+    }
+    let script = "mount -t proc -o hidepid=invisible proc /proc && exec setpriv --reuid 65534 \
+                  --regid 65534 --clear-groups \"$0\" \"$@\"";
+    let exe = std::env::current_exe().unwrap();
+    let lines = report(Command::new("unshare").args(["-m", "sh", "-c", script]).arg(exe));
+    assert_eq!(
+        lines,
+        [
+            "own 1",
+            "others false",
+            "gap /proc is mounted with hidepid=invisible: other users' processes are hidden \
+             | None | run as root (sudo) to see other users' processes",
+        ]
+    );
+}
+
+#[test]
+fn in_a_pid_namespace_others_may_exist_outside() {
+    if !is_root() {
+        return skip("needs root, to make a PID namespace");
+    }
+    let exe = std::env::current_exe().unwrap();
+    let lines = report(Command::new("unshare").args(["-p", "-f", "--mount-proc"]).arg(exe));
+    assert_eq!(lines[..2], ["own 1", "others false"]);
+    assert!(lines[2].contains("processes outside this PID namespace cannot be seen (inferred"));
+    assert_eq!(lines.len(), 3);
+}
+
+#[test]
+fn only_links_to_sockets_are_parsed() {
+    for (link, inode) in [
+        ("socket:[1]", Some(1)),
+        ("socket:[18446744073709551615]", Some(u64::MAX)),
+        ("socket:[18446744073709551616]", None),
+        ("socket:[]", None),
+        ("socket:[1", None),
+        ("pipe:[1]", None),
+        ("/tmp/socket:[1]", None),
+        ("anon_inode:[eventpoll]", None),
+    ] {
+        assert_eq!(parse_socket_link(link.as_bytes()), inode.map(Inode), "{link}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_link_makes_the_parser_panic(bytes: Vec<u8>) {
+        parse_socket_link(&bytes);
+    }
+}

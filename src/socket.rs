@@ -265,6 +265,21 @@ pub enum TimerKind {
     Other(u8),
 }
 
+impl TimerKind {
+    /// Returns the kind Linux gives this number (`idiag_timer`, and `tr` in `/proc/net/tcp`);
+    /// `None` for 0: no timer runs.
+    pub const fn from_linux(number: u8) -> Option<Self> {
+        match number {
+            0 => None,
+            1 => Some(Self::On),
+            2 => Some(Self::Keepalive),
+            3 => Some(Self::Timewait),
+            4 => Some(Self::Persist),
+            number => Some(Self::Other(number)),
+        }
+    }
+}
+
 /// One kernel socket: not a descriptor, of which it may have none or many.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -1,0 +1,290 @@
+//! The sockets of this thread's network namespace, table by table: from sock_diag
+//! (`sock_diag(7)`), and what that refuses from `/proc/net`.
+//!
+//! Says which table came from where and with what losses; who holds a socket is not asked here.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+use std::io;
+use std::os::linux::fs::MetadataExt as _;
+use std::path::Path;
+
+use rustix::fd::OwnedFd;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
+
+use super::{inet_diag, netlink, proc_net};
+use crate::error::{CollectError, cause};
+use crate::platform::{PortWish, Request};
+use crate::snapshot::{Gap, Missing};
+use crate::socket::{Endpoint, Family, Interface, NetnsId, Protocol, Socket, SocketId};
+use crate::state::TcpState;
+use crate::text::Text;
+
+/// The sockets read, and what could not be.
+#[derive(Debug)]
+pub(crate) struct Dump {
+    /// Each socket once, with an id unique among them.
+    pub(crate) sockets: Vec<Socket>,
+    /// What could not be read.
+    pub(crate) gaps: Vec<Gap>,
+}
+
+/// Reads the tables asked for. What the request narrows is skipped in the kernel; that all TCP
+/// listeners are read when owners are wanted costs next to nothing, they have a table of their own.
+///
+/// # Errors
+///
+/// When not one of the tables could be read, in either way.
+pub(crate) fn dump(request: &Request) -> Result<Dump, CollectError> {
+    let mut reader = Reader::new(Path::new(proc_net::DIRECTORY));
+    let states = state_bits(request);
+    for table in tables(request) {
+        reader.read(table, states, request.ports.as_ref());
+    }
+    if request.owners && request.protocols.contains(&Protocol::Tcp) {
+        let listeners = 1 << TcpState::Listen.to_linux();
+        let narrowed = request.ports.is_some() || states & listeners == 0;
+        for family in [Family::Inet, Family::Inet6] {
+            let table = Table { protocol: Protocol::Tcp, family };
+            // A table of /proc/net was read whole.
+            let whole = !narrowed || reader.fallbacks.contains_key(&table);
+            if !(whole && request.families.contains(&family)) {
+                reader.read(table, listeners, None);
+            }
+        }
+    }
+    reader.finish(request)
+}
+
+/// One table of the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Table {
+    protocol: Protocol,
+    family: Family,
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} over {}", self.protocol, self.family)
+    }
+}
+
+/// Returns the tables a request needs. UNIX sockets are not among them.
+fn tables(request: &Request) -> impl Iterator<Item = Table> {
+    let protocols = request.protocols.iter().filter(|protocol| **protocol != Protocol::Unix);
+    protocols.flat_map(|&protocol| {
+        let families = request.families.iter().filter(|family| **family != Family::Unix);
+        families.map(move |&family| Table { protocol, family })
+    })
+}
+
+/// Returns a bit for each state wanted: all there may ever be when the request names none. UDP has
+/// the bits of ESTABLISHED and CLOSE, as the request means it.
+fn state_bits(request: &Request) -> u32 {
+    let Some(states) = &request.states else { return u32::MAX };
+    let bit = |state: &TcpState| 1_u32.checked_shl(state.to_linux().into()).unwrap_or_default();
+    states.iter().map(bit).fold(0, |bits, bit| bits | bit)
+}
+
+/// Reads tables one by one and remembers how each went.
+#[derive(Debug)]
+struct Reader<'a> {
+    /// Where the files of /proc/net are.
+    directory: &'a Path,
+    sockets: Vec<Socket>,
+    gaps: Vec<Gap>,
+    /// The tables read from /proc/net, and why sock_diag did not give them.
+    fallbacks: BTreeMap<Table, String>,
+    /// Whether any table could be read.
+    success: bool,
+    /// The first table that could be read in neither way.
+    failure: Option<(Table, io::Error)>,
+}
+
+impl<'a> Reader<'a> {
+    const fn new(directory: &'a Path) -> Self {
+        Self {
+            directory,
+            sockets: Vec::new(),
+            gaps: Vec::new(),
+            fallbacks: BTreeMap::new(),
+            success: false,
+            failure: None,
+        }
+    }
+
+    fn read(&mut self, table: Table, states: u32, ports: Option<&PortWish>) {
+        match read_diag(table, states, ports, &mut self.sockets) {
+            Ok(outcome) => {
+                self.success = true;
+                if !outcome.consistent {
+                    let why = "inconsistent: it kept changing while it was read";
+                    self.gaps.push(Gap::new(Missing::Sockets, why).detail(table.to_string()));
+                }
+                if outcome.malformed > 0 {
+                    self.odd_rows(table, outcome.malformed, "malformed message");
+                }
+            }
+            Err(refusal) => self.read_proc(table, &refusal),
+        }
+    }
+
+    fn read_proc(&mut self, table: Table, refusal: &io::Error) {
+        match proc_net::read(self.directory, table.protocol, table.family) {
+            Ok(read) => {
+                self.success = true;
+                self.sockets.extend(read.sockets);
+                self.fallbacks.insert(table, cause(refusal));
+                if let Some(proc_net::OddRow(first)) = read.odd.first() {
+                    self.odd_rows(table, read.odd.len(), &format!("cannot understand '{first}'"));
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_absent(table) => {
+                self.success = true;
+            }
+            Err(error) => {
+                let gap = Gap::new(Missing::Sockets, cause(&error)).count(1);
+                self.gaps.push(gap.detail(table.to_string()));
+                self.failure.get_or_insert((table, error));
+            }
+        }
+    }
+
+    /// Returns true when a missing table means that there are no such sockets, which is no gap. The
+    /// file of a protocol comes and goes with the protocol itself (`udplite4_register` and
+    /// `inet6_init` make both; UDPLITE and IPv6 may be left out of a kernel, or switched off at boot).
+    /// That holds only where `/proc/net` is there at all, so its brother must be: one that no kernel
+    /// lacks.
+    fn is_absent(&self, table: Table) -> bool {
+        let brother = match (table.protocol, table.family) {
+            (Protocol::Udplite, _) => proc_net::file_name(Protocol::Udp, Family::Inet),
+            (protocol, Family::Inet6) => proc_net::file_name(protocol, Family::Inet),
+            (_, Family::Inet | Family::Unix) => return false,
+        };
+        self.directory.join(brother).exists()
+    }
+
+    fn odd_rows(&mut self, table: Table, count: usize, why: &str) {
+        let rows = if count == 1 { "row" } else { "rows" };
+        let gap = Gap::new(Missing::Sockets, why);
+        self.gaps.push(gap.detail(format!("{count} {rows} of {table}")));
+    }
+
+    fn finish(mut self, request: &Request) -> Result<Dump, CollectError> {
+        if let (false, Some((table, source))) = (self.success, self.failure.take()) {
+            let file = proc_net::file_name(table.protocol, table.family);
+            let operation = format!("read {}", self.directory.join(file).display());
+            return Err(CollectError::Unreadable { operation, source });
+        }
+        self.gaps.extend(fallback_gaps(&self.fallbacks));
+        self.gaps.extend(self.bound_gap(request));
+
+        // A dump walks hash chains: one that moves meanwhile may come twice.
+        let mut seen = HashSet::with_capacity(self.sockets.len());
+        self.sockets.retain(|socket| socket.cookie.is_none_or(|cookie| seen.insert(cookie)));
+        let netns = current_netns();
+        let mut names = InterfaceNames::default();
+        for (id, socket) in (0..).zip(&mut self.sockets) {
+            socket.id = SocketId(id);
+            socket.netns = netns;
+            names.complete(socket);
+        }
+        Ok(Dump { sockets: self.sockets, gaps: self.gaps })
+    }
+
+    /// Says so when sockets that are bound and no more were asked for and cannot be listed.
+    fn bound_gap(&self, request: &Request) -> Option<Gap> {
+        let bit = 1 << TcpState::Bound.to_linux();
+        if !request.protocols.contains(&Protocol::Tcp) || state_bits(request) & bit == 0 {
+            return None;
+        }
+        let tcp = |table: &&Table| table.protocol == Protocol::Tcp;
+        if self.fallbacks.keys().any(|table| tcp(&table)) {
+            return Some(Gap::new(Missing::BoundSockets, "/proc/net does not list them"));
+        }
+        // A kernel that does not know the bit passes over it in silence.
+        let release = rustix::system::uname();
+        let known = kernel_version(release.release().to_str().ok()?)? >= (6, 8);
+        let seen = self.sockets.iter().any(|socket| socket.state == Some(TcpState::Bound));
+        (!known && !seen).then(|| {
+            Gap::new(Missing::BoundSockets, "this kernel cannot list them (needs Linux 6.8)")
+        })
+    }
+}
+
+/// Appends the rows of one sock_diag table.
+fn read_diag(
+    table: Table,
+    states: u32,
+    ports: Option<&PortWish>,
+    sockets: &mut Vec<Socket>,
+) -> io::Result<netlink::Outcome> {
+    let body = inet_diag::encode_request(table.protocol, table.family, states, ports)
+        .ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))?;
+    netlink::dump(inet_diag::SOCK_DIAG_BY_FAMILY, &body, sockets, |message| {
+        inet_diag::decode_socket(message, table.protocol)
+    })
+}
+
+/// Returns a gap for each reason why sock_diag did not give tables that `/proc/net` then did.
+fn fallback_gaps(fallbacks: &BTreeMap<Table, String>) -> Vec<Gap> {
+    let mut tables: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (table, why) in fallbacks {
+        tables.entry(why).or_default().push(table.to_string());
+    }
+    let gap = |(why, tables): (&str, Vec<String>)| {
+        Gap::new(Missing::SocketFacts, format!("sock_diag: {why}"))
+            .detail(format!("cookies, backlog limits, devices and v6only of {}", tables.join(", ")))
+    };
+    tables.into_iter().map(gap).collect()
+}
+
+/// Returns the first two numbers of a kernel release such as `6.18.44-rc1`.
+fn kernel_version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+/// Returns this thread's network namespace; `None` without /proc.
+fn current_netns() -> Option<NetnsId> {
+    let link = std::fs::metadata("/proc/thread-self/ns/net").ok()?;
+    Some(NetnsId(link.st_ino()))
+}
+
+/// The names of this thread's network interfaces, each looked up once.
+#[derive(Debug, Default)]
+struct InterfaceNames {
+    names: HashMap<u32, Option<Text>>,
+    /// Any socket will do (`netdevice(7)`).
+    socket: Option<OwnedFd>,
+}
+
+impl InterfaceNames {
+    /// Names the interfaces of a socket.
+    fn complete(&mut self, socket: &mut Socket) {
+        if let Some(interface) = &mut socket.interface {
+            self.name(interface);
+        }
+        for end in [&mut socket.local, &mut socket.peer] {
+            if let Some(Endpoint::Inet { scope: Some(interface), .. }) = end {
+                self.name(interface);
+            }
+        }
+    }
+
+    fn name(&mut self, interface: &mut Interface) {
+        let Self { names, socket } = self;
+        let name = names.entry(interface.index).or_insert_with(|| {
+            if socket.is_none() {
+                let flags = SocketFlags::CLOEXEC;
+                *socket = socket_with(AddressFamily::INET, SocketType::DGRAM, flags, None).ok();
+            }
+            let name = netdevice::index_to_name(socket.as_ref()?, interface.index).ok()?;
+            Some(Text::from(name))
+        });
+        interface.name.clone_from(name);
+    }
+}
+
+#[cfg(test)]
+mod tests;

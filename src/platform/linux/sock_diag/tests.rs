@@ -1,0 +1,474 @@
+//! Real sockets on the loopback, found again in the kernel's own tables.
+
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::linux::fs::MetadataExt as _;
+
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::net::{bind, getsockname, ipproto, listen, sockopt};
+
+use super::*;
+use crate::process::Uid;
+use crate::socket::{Cookie, Inode, Queues, TimerKind};
+
+const LOCALHOST: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
+const EVERYTHING: fn() -> Request = Request::default;
+
+/// Returns the TCP sockets of a dump that have this local port.
+fn at(request: &Request, port: u16) -> Vec<Socket> {
+    let mut sockets = dump(request).expect("a dump").sockets;
+    sockets.retain(|row| row.protocol == Protocol::Tcp && local_port(row) == Some(port));
+    sockets
+}
+
+/// Returns a UDP socket's row.
+fn udp_row(socket: &UdpSocket) -> Socket {
+    let cookie = Some(Cookie(sockopt::socket_cookie(socket).unwrap()));
+    let sockets = dump(&EVERYTHING()).expect("a dump").sockets;
+    sockets.into_iter().find(|row| row.cookie == cookie).expect("the socket's row")
+}
+
+fn local_port(socket: &Socket) -> Option<u16> {
+    socket.local.as_ref().and_then(Endpoint::port)
+}
+
+fn peer_port(socket: &Socket) -> Option<u16> {
+    socket.peer.as_ref().and_then(Endpoint::port)
+}
+
+/// Returns the one TCP socket with this local port.
+fn only(port: u16) -> Socket {
+    let mut sockets = at(&EVERYTHING(), port);
+    assert_eq!(sockets.len(), 1, "{sockets:?}");
+    sockets.swap_remove(0)
+}
+
+/// Returns the one socket with these ends.
+fn between(local: SocketAddr, peer: SocketAddr) -> Socket {
+    let mut sockets = at(&EVERYTHING(), local.port());
+    sockets.retain(|socket| peer_port(socket) == Some(peer.port()));
+    assert_eq!(sockets.len(), 1, "{sockets:?}");
+    sockets.swap_remove(0)
+}
+
+/// Returns the socket with these ends as soon as it is in this state: the kernel's part of a
+/// handshake or a close may come a moment later.
+fn becomes(local: SocketAddr, peer: SocketAddr, state: TcpState) -> Socket {
+    let mut last = None;
+    for _ in 0..2_000 {
+        let socket = between(local, peer);
+        if socket.state == Some(state) {
+            return socket;
+        }
+        last = socket.state;
+        std::thread::yield_now();
+    }
+    panic!("never became {state}, is {last:?}")
+}
+
+/// Returns the two ends of an accepted connection; the first is the one that connected.
+fn connection(listener: &TcpListener) -> (TcpStream, TcpStream) {
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    (client, server)
+}
+
+fn ends(stream: &TcpStream) -> (SocketAddr, SocketAddr) {
+    (stream.local_addr().unwrap(), stream.peer_addr().unwrap())
+}
+
+fn inode(socket: impl AsFd) -> Inode {
+    Inode(rustix::fs::fstat(socket).unwrap().st_ino)
+}
+
+fn me() -> Uid {
+    Uid(rustix::process::geteuid().as_raw())
+}
+
+/// Returns a bound TCP socket that does nothing more, and its port.
+fn bound_only() -> (OwnedFd, u16) {
+    let socket =
+        socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+    bind(&socket, &SocketAddr::from(LOCALHOST)).unwrap();
+    let address = SocketAddr::try_from(getsockname(&socket).unwrap()).unwrap();
+    (socket, address.port())
+}
+
+#[test]
+fn a_listener_has_all_its_facts() {
+    let (socket, port) = bound_only();
+    listen(&socket, 7).unwrap();
+
+    let found = only(port);
+    let netns = std::fs::metadata("/proc/thread-self/ns/net").unwrap().st_ino();
+    let mut expected = Socket::new(found.id, Protocol::Tcp, Family::Inet);
+    expected.state = Some(TcpState::Listen);
+    expected.local = Some(Endpoint::inet(Ipv4Addr::LOCALHOST.into(), port));
+    expected.queues = Some(Queues::Backlog { pending: 0, limit: Some(7) });
+    expected.inode = Some(inode(&socket));
+    expected.cookie = Some(Cookie(sockopt::socket_cookie(&socket).unwrap()));
+    expected.netns = Some(NetnsId(netns));
+    expected.uid = Some(me());
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_socket_that_is_only_bound_is_listed() {
+    let (socket, port) = bound_only();
+    let dump = dump(&EVERYTHING()).unwrap();
+    let ours = |row: &&Socket| row.protocol == Protocol::Tcp && local_port(row) == Some(port);
+    let bound = dump.sockets.iter().find(ours);
+    // An old kernel cannot list it, and then must have a gap that says so.
+    if !dump.gaps.iter().any(|gap| gap.what == Missing::BoundSockets) {
+        let bound = bound.expect("the socket's row");
+        assert_eq!((bound.state, bound.inode), (Some(TcpState::Bound), Some(inode(&socket))));
+    }
+}
+
+#[test]
+fn a_connection_has_two_ends() {
+    let listener = TcpListener::bind(LOCALHOST).unwrap();
+    let (client, server) = connection(&listener);
+    for stream in [&client, &server] {
+        let (local, peer) = ends(stream);
+        let socket = between(local, peer);
+        assert_eq!(socket.state, Some(TcpState::Established));
+        assert_eq!((socket.local, socket.peer), (Some(local.into()), Some(peer.into())));
+        assert_eq!((socket.inode, socket.uid), (Some(inode(stream)), Some(me())));
+    }
+}
+
+#[test]
+fn unread_bytes_are_in_the_receive_queue() {
+    let listener = TcpListener::bind(LOCALHOST).unwrap();
+    let (mut client, server) = connection(&listener);
+    io::Write::write_all(&mut client, b"hello").unwrap();
+    // Once they can be seen here they are in the queue.
+    server.peek(&mut [0; 5]).unwrap();
+    let (local, peer) = ends(&server);
+    assert_eq!(between(local, peer).queues, Some(Queues::Bytes { recv: 5, send: 0 }));
+}
+
+#[test]
+fn an_unaccepted_connection_belongs_to_nobody_yet() {
+    let listener = TcpListener::bind(LOCALHOST).unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (local, peer) = ends(&client);
+    let waiting = becomes(peer, local, TcpState::Established);
+    assert_eq!((waiting.inode, waiting.uid), (None, None));
+    let mut sockets = at(&EVERYTHING(), peer.port());
+    sockets.retain(|socket| socket.state == Some(TcpState::Listen));
+    assert!(matches!(sockets[0].queues, Some(Queues::Backlog { pending: 1, limit: Some(_) })));
+}
+
+#[test]
+fn a_half_closed_connection_is_fin_wait2_here_and_close_wait_there() {
+    let listener = TcpListener::bind(LOCALHOST).unwrap();
+    let (client, server) = connection(&listener);
+    client.shutdown(Shutdown::Write).unwrap();
+    let (local, peer) = ends(&client);
+    becomes(local, peer, TcpState::FinWait2);
+    becomes(peer, local, TcpState::CloseWait);
+    drop(server);
+}
+
+#[test]
+fn time_wait_belongs_to_nobody_and_ends_within_a_minute() {
+    let listener = TcpListener::bind(LOCALHOST).unwrap();
+    let (client, server) = connection(&listener);
+    let (local, peer) = ends(&client);
+    drop(client);
+    drop(server);
+    let over = becomes(local, peer, TcpState::TimeWait);
+    assert_eq!((over.inode, over.uid), (None, None));
+    let timer = over.timer.unwrap();
+    assert_eq!(timer.kind, TimerKind::Timewait);
+    assert!((1..=60_000).contains(&timer.expires_ms), "{timer:?}");
+}
+
+#[test]
+fn a_udp_socket_has_no_state_and_a_peer_when_connected() {
+    let bound = UdpSocket::bind(LOCALHOST).unwrap();
+    let connected = UdpSocket::bind(LOCALHOST).unwrap();
+    connected.connect(bound.local_addr().unwrap()).unwrap();
+
+    let found = udp_row(&bound);
+    let local = Some(bound.local_addr().unwrap().into());
+    assert_eq!((found.state, &found.local, &found.peer), (None, &local, &None));
+    assert_eq!((found.inode, found.uid), (Some(inode(&bound)), Some(me())));
+    let found = udp_row(&connected);
+    assert_eq!((found.state, found.peer), (None, local));
+}
+
+/// Returns an inet6 listener on every address, and its port.
+fn listener_on_all(v6only: bool) -> (TcpListener, u16) {
+    let socket =
+        socket_with(AddressFamily::INET6, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+    sockopt::set_ipv6_v6only(&socket, v6only).unwrap();
+    bind(&socket, &SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))).unwrap();
+    listen(&socket, 7).unwrap();
+    let listener = TcpListener::from(socket);
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+#[test]
+fn an_inet6_listener_tells_whether_it_takes_inet_too() {
+    for v6only in [true, false] {
+        let (_listener, port) = listener_on_all(v6only);
+        let found = only(port);
+        assert_eq!((found.family, found.v6only), (Family::Inet6, Some(v6only)));
+    }
+}
+
+#[test]
+fn an_inet_connection_on_an_inet6_socket_stays_mapped() {
+    let (listener, port) = listener_on_all(false);
+    let client = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    let (_server, _) = listener.accept().unwrap();
+    let (local, peer) = ends(&client);
+
+    assert_eq!(between(local, peer).family, Family::Inet);
+    let found = between(peer, local);
+    let mapped = Endpoint::inet(Ipv4Addr::LOCALHOST.to_ipv6_mapped().into(), port);
+    assert_eq!((found.family, found.local), (Family::Inet6, Some(mapped)));
+}
+
+#[test]
+fn every_socket_has_an_id_and_a_cookie_of_its_own() {
+    let _listener = TcpListener::bind(LOCALHOST).unwrap();
+    // Asks for listeners twice over: as themselves, and for those who wait at them.
+    let dump =
+        dump(&Request { states: Some(vec![TcpState::Established]), ..EVERYTHING() }).unwrap();
+    let ids: HashSet<SocketId> = dump.sockets.iter().map(|socket| socket.id).collect();
+    assert_eq!(ids.len(), dump.sockets.len());
+    let cookies: Vec<Cookie> = dump.sockets.iter().filter_map(|socket| socket.cookie).collect();
+    let unique: HashSet<Cookie> = cookies.iter().copied().collect();
+    assert_eq!(unique.len(), cookies.len());
+}
+
+/// A scene of many states around one port, for narrowing.
+struct Scene {
+    port: u16,
+    client_port: u16,
+    /// Keeps the sockets open.
+    _sockets: (TcpListener, TcpStream, TcpStream, TcpStream, UdpSocket),
+}
+
+fn scene() -> Scene {
+    let listener = TcpListener::bind(LOCALHOST).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (client, server) = connection(&listener);
+    let waiting = TcpStream::connect(address).unwrap();
+    let (local, peer) = ends(&waiting);
+    becomes(peer, local, TcpState::Established);
+    // The same port, so that the filter is seen to work on UDP too. Taken by somebody: then another.
+    let udp = UdpSocket::bind(address).unwrap_or_else(|_| UdpSocket::bind(LOCALHOST).unwrap());
+    let client_port = client.local_addr().unwrap().port();
+    Scene { port: address.port(), client_port, _sockets: (listener, client, server, waiting, udp) }
+}
+
+/// Says which sockets a filter keeps.
+type Keep<'a> = &'a dyn Fn(&Socket) -> bool;
+
+/// Returns the cookies of a dump's sockets that have one of the ports at either end: what others
+/// do meanwhile does not matter.
+fn cookies(request: &Request, ports: &[u16], keep: impl Fn(&Socket) -> bool) -> Vec<Cookie> {
+    let ours = |socket: &Socket| {
+        [local_port(socket), peer_port(socket)].iter().flatten().any(|port| ports.contains(port))
+    };
+    let sockets = dump(request).unwrap().sockets;
+    let kept = sockets.iter().filter(|socket| ours(socket) && keep(socket));
+    let mut cookies: Vec<Cookie> = kept.filter_map(|socket| socket.cookie).collect();
+    cookies.sort();
+    cookies
+}
+
+#[test]
+fn a_dump_narrowed_to_ports_is_the_full_one_filtered() {
+    let scene = scene();
+    let (bound, bound_port) = bound_only();
+    let ours = [scene.port, scene.client_port, bound_port];
+    for port in ours {
+        for range in [port..=port, port - 1..=port + 1, 0..=port, port..=u16::MAX] {
+            let local = |s: &Socket| local_port(s).is_some_and(|port| range.contains(&port));
+            let peer = |s: &Socket| range.contains(&peer_port(s).unwrap_or(0));
+            let either = |s: &Socket| local(s) || peer(s);
+            let wishes: [(PortWish, Keep<'_>); 3] = [
+                (PortWish::Local(range.clone()), &local),
+                (PortWish::Peer(range.clone()), &peer),
+                (PortWish::Either(range.clone()), &either),
+            ];
+            for (wish, keep) in wishes {
+                let name = format!("{wish:?}");
+                let request = Request { ports: Some(wish), owners: false, ..EVERYTHING() };
+                let narrowed = cookies(&request, &ours, |_| true);
+                assert_eq!(narrowed, cookies(&EVERYTHING(), &ours, keep), "{name}");
+            }
+        }
+    }
+    drop(bound);
+}
+
+#[test]
+fn a_dump_narrowed_to_states_is_the_full_one_filtered() {
+    let scene = scene();
+    let (bound, bound_port) = bound_only();
+    let ours = [scene.port, scene.client_port, bound_port];
+    for states in [
+        vec![TcpState::Listen],
+        vec![TcpState::Bound],
+        vec![TcpState::Established],
+        vec![TcpState::Listen, TcpState::Bound],
+        vec![TcpState::Closed],
+        vec![],
+    ] {
+        let stateless =
+            |s: &Socket| if s.peer.is_some() { TcpState::Established } else { TcpState::Closed };
+        let wanted = |s: &Socket| states.contains(&s.state.unwrap_or(stateless(s)));
+        let request = Request { states: Some(states.clone()), owners: false, ..EVERYTHING() };
+        let narrowed = cookies(&request, &ours, |_| true);
+        assert_eq!(narrowed, cookies(&EVERYTHING(), &ours, wanted), "{states:?}");
+    }
+    drop(bound);
+}
+
+#[test]
+fn listeners_come_with_owners_whatever_is_narrowed() {
+    let scene = scene();
+    for owners in [true, false] {
+        let request = Request {
+            states: Some(vec![TcpState::Established]),
+            ports: Some(PortWish::Local(scene.client_port..=scene.client_port)),
+            families: vec![Family::Inet6],
+            owners,
+            ..EVERYTHING()
+        };
+        let listeners: Vec<_> = at(&request, scene.port)
+            .into_iter()
+            .map(|socket| (socket.protocol, socket.state))
+            .collect();
+        let expected = [(Protocol::Tcp, Some(TcpState::Listen))];
+        assert_eq!(listeners, if owners { &expected[..] } else { &[] });
+    }
+}
+
+#[test]
+fn an_unwanted_protocol_or_family_is_not_read() {
+    let scene = scene();
+    let request = Request { protocols: vec![Protocol::Udp], ..EVERYTHING() };
+    assert_eq!(at(&request, scene.port), []);
+    let request = Request { families: vec![Family::Inet6], owners: false, ..EVERYTHING() };
+    assert_eq!(at(&request, scene.port), []);
+}
+
+const TCP: Table = Table { protocol: Protocol::Tcp, family: Family::Inet };
+
+/// Reads tables as if sock_diag had refused them.
+fn refused<'a>(directory: &'a Path, tables: &[Table]) -> Reader<'a> {
+    let mut reader = Reader::new(directory);
+    for table in tables {
+        reader.read_proc(*table, &io::Error::from_raw_os_error(1));
+    }
+    reader
+}
+
+#[test]
+fn both_sources_agree_on_a_live_connection() {
+    let listener = TcpListener::bind(LOCALHOST).unwrap();
+    let (client, _server) = connection(&listener);
+    let (local, peer) = ends(&client);
+    let mut ours = between(local, peer);
+    ours.cookie = None;
+    ours.timer = None;
+
+    let reader = refused(Path::new(proc_net::DIRECTORY), &[TCP]);
+    let mut theirs = reader.finish(&EVERYTHING()).unwrap().sockets;
+    theirs.retain(|s| local_port(s) == Some(local.port()) && peer_port(s) == Some(peer.port()));
+    assert_eq!(theirs.len(), 1);
+    theirs[0].id = ours.id;
+    theirs[0].timer = None;
+    assert_eq!(theirs, [ours]);
+}
+
+#[test]
+fn what_the_fallback_lacks_is_said() {
+    let tables = [TCP, Table { family: Family::Inet6, ..TCP }];
+    let reader = refused(Path::new(proc_net::DIRECTORY), &tables);
+    let gaps = reader.finish(&EVERYTHING()).unwrap().gaps;
+    let facts = "cookies, backlog limits, devices and v6only of tcp over inet, tcp over inet6";
+    assert_eq!(
+        gaps,
+        [
+            Gap::new(Missing::SocketFacts, "sock_diag: operation not permitted").detail(facts),
+            Gap::new(Missing::BoundSockets, "/proc/net does not list them"),
+        ]
+    );
+}
+
+#[test]
+fn nothing_readable_at_all_is_an_error() {
+    let nowhere = tempfile::tempdir().unwrap();
+    let error = refused(nowhere.path(), &[TCP]).finish(&EVERYTHING()).unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot read {}/tcp", nowhere.path().display()));
+}
+
+#[test]
+fn a_table_that_cannot_be_read_is_a_gap_beside_others() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("udp"), "").unwrap();
+    let udp = Table { protocol: Protocol::Udp, family: Family::Inet };
+    let request = Request { protocols: vec![Protocol::Udp], ..EVERYTHING() };
+    let gaps = refused(directory.path(), &[TCP, udp]).finish(&request).unwrap().gaps;
+    let missing = Gap::new(Missing::Sockets, "no such file or directory").count(1);
+    assert_eq!(gaps[0], missing.detail("tcp over inet"));
+}
+
+#[test]
+fn a_protocol_the_kernel_was_built_without_has_no_sockets() {
+    let directory = tempfile::tempdir().unwrap();
+    let udplite = Table { protocol: Protocol::Udplite, family: Family::Inet };
+    // Without its brother it cannot be told from a /proc that is not mounted.
+    assert!(refused(directory.path(), &[udplite]).finish(&EVERYTHING()).is_err());
+    std::fs::write(directory.path().join("udp"), "").unwrap();
+    let request = Request { protocols: vec![Protocol::Udplite], ..EVERYTHING() };
+    let dump = refused(directory.path(), &[udplite]).finish(&request).unwrap();
+    assert_eq!((dump.sockets, dump.gaps), (vec![], vec![]));
+}
+
+#[test]
+fn an_odd_row_of_the_fallback_is_a_gap() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("tcp"), "\x1b[31m what\n 1: again\n").unwrap();
+    let gaps = refused(directory.path(), &[TCP]).finish(&EVERYTHING()).unwrap().gaps;
+    let odd = Gap::new(Missing::Sockets, r"cannot understand '\x1b[31m what'");
+    assert_eq!(gaps[0], odd.detail("2 rows of tcp over inet"));
+}
+
+#[test]
+fn raw_sockets_show_their_protocol_as_port() {
+    let kind = SocketType::RAW;
+    // Needs CAP_NET_RAW: without it there is nothing to look for.
+    let Ok(socket) =
+        socket_with(AddressFamily::INET, kind, SocketFlags::CLOEXEC, Some(ipproto::ICMP))
+    else {
+        return eprintln!("skipped: may not open a raw socket");
+    };
+    let request = Request { protocols: vec![Protocol::Raw], ..EVERYTHING() };
+    let sockets = dump(&request).unwrap().sockets;
+    let found = sockets.iter().find(|row| row.inode == Some(inode(&socket))).unwrap();
+    let any = Endpoint::inet(Ipv4Addr::UNSPECIFIED.into(), 1);
+    assert_eq!((found.protocol, found.local.clone()), (Protocol::Raw, Some(any)));
+}
+
+#[test]
+fn a_kernel_release_tells_its_version() {
+    for (release, version) in [
+        ("6.18.44-fc-v669", Some((6, 18))),
+        ("5.15.0-91-generic", Some((5, 15))),
+        ("6.8-rc1", Some((6, 8))),
+        ("3", None),
+        ("", None),
+    ] {
+        assert_eq!(kernel_version(release), version, "{release}");
+    }
+}

@@ -1,1 +1,356 @@
-//! The portable backend: netstat2 and sysinfo.
+//! The portable backend: sockets by netstat2, processes by sysinfo.
+//!
+//! The base on macOS and Windows, and a second opinion on Linux (`--backend portable`). What
+//! netstat2 gets wrong is put right in [`rows`]; what it cannot tell is a gap. What it cannot tell
+//! *apart* from something else is a gap too: an empty table and an error of the kernel look the same
+//! to it, so on Linux an empty table is checked against the kernel's own count in [`sockstat`].
+
+mod process;
+mod rows;
+#[cfg(target_os = "linux")]
+mod sockstat;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::panic::catch_unwind;
+
+use netstat2::error::Error;
+use netstat2::{AddressFamilyFlags, ProtocolFlags, SocketInfo};
+
+use self::rows::{Row, System};
+use super::{Backend, Request, clock};
+use crate::error::CollectError;
+use crate::process::{Holder, Pid, Via};
+use crate::snapshot::{Collected, Gap, Missing};
+use crate::socket::{Family, Protocol};
+
+/// What this backend calls itself.
+const NAME: &str = "portable";
+
+/// netstat2 on macOS asserts what a descriptor closed at the wrong moment makes false
+/// (`parse_tcp_socket_info`): a race, so it is tried again.
+const ATTEMPTS: usize = 3;
+
+/// The portable backend.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct Portable;
+
+impl Portable {
+    /// Returns the backend. It holds nothing open.
+    pub const fn new() -> Self {
+        Self
+    }
+}
+
+impl Backend for Portable {
+    fn collect(&mut self, request: &Request) -> Result<Collected, CollectError> {
+        let mut collected = Collected::new(clock::now(), std::env::consts::OS, NAME);
+        let tables = tables(request);
+        let read = read_tables(&tables, request.owners)?;
+        let found = rows::convert(read.rows, System::HERE);
+
+        collected.gaps = read.gaps;
+        #[cfg(target_os = "linux")]
+        collected.gaps.extend(sockstat::doubt(&tables, &found));
+        collected.gaps.extend(never_told(request, System::HERE));
+
+        if request.owners {
+            let holders: Vec<Holder> = found
+                .iter()
+                .flat_map(|(socket, pids)| {
+                    pids.iter().map(|&pid| Holder {
+                        pid,
+                        fd: None,
+                        socket: socket.id,
+                        via: Via::Table,
+                    })
+                })
+                .collect();
+            let pids: BTreeSet<Pid> = holders.iter().map(|holder| holder.pid).collect();
+            let (processes, gap) = process::read(&pids);
+            collected.processes = processes;
+            collected.gaps.extend(gap);
+            collected.holders = Some(holders);
+        }
+        collected.sockets = found.into_iter().map(|(socket, _)| socket).collect();
+        Ok(collected)
+    }
+}
+
+/// One of the four tables netstat2 can read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Table {
+    protocol: Protocol,
+    family: Family,
+}
+
+impl std::fmt::Display for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} over {}", self.protocol, self.family)
+    }
+}
+
+/// Returns the tables asked for, of those netstat2 knows.
+fn tables(request: &Request) -> Vec<Table> {
+    [Protocol::Tcp, Protocol::Udp]
+        .into_iter()
+        .filter(|protocol| request.protocols.contains(protocol))
+        .flat_map(|protocol| {
+            [Family::Inet, Family::Inet6]
+                .into_iter()
+                .filter(|family| request.families.contains(family))
+                .map(move |family| Table { protocol, family })
+        })
+        .collect()
+}
+
+/// What netstat2 told.
+#[derive(Default)]
+struct Read {
+    rows: Vec<Row>,
+    gaps: Vec<Gap>,
+}
+
+/// Reads the tables, all in one go: on Linux and macOS each go walks all processes. Only when that
+/// fails is each asked for alone, to save those that can be read (Windows without IPv6).
+fn read_tables(tables: &[Table], owners: bool) -> Result<Read, CollectError> {
+    if tables.is_empty() {
+        return Ok(Read::default());
+    }
+    let first = match ask(tables, owners) {
+        Ok(read) => return Ok(read),
+        Err(error) => error,
+    };
+    let mut all = Read::default();
+    let mut refused = 0;
+    for table in tables {
+        match ask(std::slice::from_ref(table), owners) {
+            Ok(read) => {
+                all.rows.extend(read.rows);
+                all.gaps.extend(read.gaps);
+            }
+            Err(why) => {
+                refused += 1;
+                let gap = Gap::new(Missing::Sockets, why.to_string());
+                all.gaps.push(gap.detail(table.to_string()).count(1));
+            }
+        }
+    }
+    if refused < tables.len() {
+        return Ok(all);
+    }
+    Err(CollectError::Unreadable {
+        operation: "list sockets through netstat2".to_owned(),
+        source: first,
+    })
+}
+
+/// Asks netstat2 for the tables. It panics on what it does not expect (no /proc; a race on macOS).
+fn ask(tables: &[Table], owners: bool) -> io::Result<Read> {
+    for _ in 1..ATTEMPTS {
+        if let Ok(answer) = catch_unwind(|| ask_once(tables, owners)) {
+            return answer;
+        }
+    }
+    catch_unwind(|| ask_once(tables, owners))
+        .unwrap_or_else(|_| Err(io::Error::other("netstat2 panicked")))
+}
+
+fn ask_once(tables: &[Table], owners: bool) -> io::Result<Read> {
+    let (families, protocols) = flags(tables);
+    let mut read = Read::default();
+    let mut failed: Option<(io::Error, usize)> = None;
+    for answer in iterate(families, protocols, owners)? {
+        match answer.map_err(cause) {
+            Ok(socket) => read.rows.push(Row::from(socket)),
+            // On Linux an error ends the table, and asking on could wait for ever
+            // (`NetlinkIterator::next` receives again).
+            Err(error) if System::HERE == System::Linux => return Err(error),
+            Err(error) => {
+                let before = failed.map_or(0, |(_, count)| count);
+                failed = Some((error, before + 1));
+            }
+        }
+    }
+    if let Some((error, count)) = failed {
+        let gap = Gap::new(Missing::Sockets, error.to_string());
+        read.gaps.push(gap.detail(format!("{count} single descriptors")));
+    }
+    Ok(read)
+}
+
+fn flags(tables: &[Table]) -> (AddressFamilyFlags, ProtocolFlags) {
+    let mut families = AddressFamilyFlags::empty();
+    let mut protocols = ProtocolFlags::empty();
+    for table in tables {
+        families |= match table.family {
+            Family::Inet => AddressFamilyFlags::IPV4,
+            Family::Inet6 => AddressFamilyFlags::IPV6,
+            Family::Unix => AddressFamilyFlags::empty(),
+        };
+        protocols |= match table.protocol {
+            Protocol::Tcp => ProtocolFlags::TCP,
+            Protocol::Udp => ProtocolFlags::UDP,
+            Protocol::Udplite | Protocol::Raw | Protocol::Unix => ProtocolFlags::empty(),
+        };
+    }
+    (families, protocols)
+}
+
+type Answers = Box<dyn Iterator<Item = Result<SocketInfo, Error>>>;
+
+fn iterate(
+    families: AddressFamilyFlags,
+    protocols: ProtocolFlags,
+    owners: bool,
+) -> io::Result<Answers> {
+    // Only on Linux do owners cost more than the table: a walk over all descriptors.
+    #[cfg(target_os = "linux")]
+    if !owners {
+        let answers = netstat2::iterate_sockets_info_without_pids(families, protocols);
+        return Ok(Box::new(answers.map_err(cause)?));
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _the_table_has_them_anyway = owners;
+    Ok(Box::new(netstat2::iterate_sockets_info(families, protocols).map_err(cause)?))
+}
+
+/// Returns the system's answer within netstat2's error, which its own text does not hold.
+#[expect(clippy::wildcard_enum_match_arm, reason = "netstat2 has other errors on each system")]
+fn cause(error: Error) -> io::Error {
+    match error {
+        Error::OsError(error)
+        | Error::FailedToListProcesses(error)
+        | Error::FailedToQueryFileDescriptors(error) => error,
+        // Windows: what GetExtendedTcpTable and GetExtendedUdpTable returned.
+        Error::FailedToGetTcpTable(code) | Error::FailedToGetUdpTable(code) => {
+            io::Error::from_raw_os_error(code)
+        }
+        other => io::Error::other(other),
+    }
+}
+
+/// Returns what netstat2 never tells on this system, whatever the machine does.
+fn never_told(request: &Request, system: System) -> Vec<Gap> {
+    let native = (system == System::Linux).then_some("leave out --backend portable");
+    let gap =
+        |what: Missing, why: &str| Gap { hint: native.map(str::to_owned), ..Gap::new(what, why) };
+    let mut gaps: Vec<Gap> = request
+        .protocols
+        .iter()
+        .filter(|protocol| !matches!(protocol, Protocol::Tcp | Protocol::Udp))
+        // Neither macOS nor Windows has UDPLITE sockets.
+        .filter(|&&protocol| protocol != Protocol::Udplite || system == System::Linux)
+        .map(|protocol| {
+            gap(Missing::Sockets, "netstat2 does not read them").detail(protocol.name())
+        })
+        .collect();
+
+    let tcp = request.protocols.contains(&Protocol::Tcp);
+    match system {
+        System::Linux | System::Windows if tcp => {
+            gaps.push(gap(Missing::BoundSockets, "netstat2 does not list them"));
+        }
+        System::MacOs if tcp => gaps.push(
+            gap(Missing::Sockets, "netstat2 looks only at what processes hold")
+                .detail("tcp in TIME_WAIT"),
+        ),
+        System::Linux | System::Windows | System::MacOs => {}
+    }
+    gaps.push(gap(
+        Missing::SocketFacts,
+        match system {
+            System::Linux => "netstat2 tells no queues, timers, interfaces or peers of udp sockets",
+            System::Windows => "netstat2 tells no queues, users, scopes or peers of udp sockets",
+            System::MacOs => {
+                "netstat2 tells no queues, users, scopes or peers of udp sockets, and cannot tell \
+                 one tcp socket in several processes from several that share an address"
+            }
+        },
+    ));
+    gaps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+
+    fn collect() -> Collected {
+        Portable::new().collect(&Request::default()).unwrap()
+    }
+
+    fn missing(gaps: &[Gap]) -> Vec<Missing> {
+        gaps.iter().map(|gap| gap.what).collect()
+    }
+
+    #[test]
+    fn a_listener_of_ours_is_listed_with_us_as_its_owner() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let end = listener.local_addr().unwrap().into();
+        let collected = collect();
+        let found: Vec<_> =
+            collected.sockets.iter().filter(|socket| socket.local.as_ref() == Some(&end)).collect();
+        assert_eq!(found.len(), 1);
+        let owners: Vec<Pid> = collected
+            .holders
+            .unwrap()
+            .iter()
+            .filter(|holder| holder.socket == found[0].id)
+            .map(|holder| holder.pid)
+            .collect();
+        assert_eq!(owners, [Pid(std::process::id())]);
+        assert!(collected.processes.iter().any(|process| process.pid == owners[0]));
+    }
+
+    #[test]
+    fn both_ends_of_a_connection_are_listed() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        let sockets = collect().sockets;
+        for end in [&client, &server] {
+            let (local, peer) = (end.local_addr().unwrap().into(), end.peer_addr().unwrap().into());
+            let found = sockets
+                .iter()
+                .filter(|s| s.local.as_ref() == Some(&local) && s.peer.as_ref() == Some(&peer));
+            assert_eq!(found.count(), 1);
+        }
+    }
+
+    #[test]
+    fn without_owners_nobody_is_looked_for() {
+        let _held = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let request = Request { owners: false, ..Request::default() };
+        let collected = Portable::new().collect(&request).unwrap();
+        assert_eq!(collected.holders, None);
+        assert!(!collected.sockets.is_empty());
+    }
+
+    #[test]
+    fn an_unwanted_table_is_not_read() {
+        let _held = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let request = Request { protocols: vec![Protocol::Tcp], ..Request::default() };
+        let collected = Portable::new().collect(&request).unwrap();
+        assert!(collected.sockets.iter().all(|socket| socket.protocol == Protocol::Tcp));
+    }
+
+    #[test]
+    fn nothing_wanted_is_nothing_read() {
+        let request = Request { protocols: vec![], ..Request::default() };
+        assert_eq!(Portable::new().collect(&request).unwrap().sockets, []);
+    }
+
+    #[test]
+    fn what_netstat2_never_tells_is_declared() {
+        let request = Request::default();
+        for (system, expected) in [
+            (System::Linux, &[Missing::Sockets, Missing::BoundSockets, Missing::SocketFacts][..]),
+            (System::Windows, &[Missing::BoundSockets, Missing::SocketFacts]),
+            (System::MacOs, &[Missing::Sockets, Missing::SocketFacts]),
+        ] {
+            assert_eq!(missing(&never_told(&request, system)), expected, "{system:?}");
+        }
+    }
+}

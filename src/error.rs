@@ -40,7 +40,9 @@ impl CollectError {
     /// Returns what the user can do about it, for a line that starts with `hint: `.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Unreadable { .. } => Some("check that /proc is mounted and readable"),
+            Self::Unreadable { operation, .. } => {
+                operation.contains("/proc").then_some("check that /proc is mounted and readable")
+            }
             Self::Recording { .. } => Some("make one with: sockscope list --record FILE"),
             Self::Unsupported { .. } => {
                 Some("a recording from another machine can be listed: sockscope list --replay FILE")

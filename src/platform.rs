@@ -10,6 +10,11 @@ pub mod linux;
 #[cfg(all(feature = "portable", any(target_os = "linux", target_os = "macos", windows)))]
 pub mod portable;
 pub mod replay;
+#[cfg(any(
+    test,
+    not(any(target_os = "linux", all(feature = "portable", any(target_os = "macos", windows))))
+))]
+mod unsupported;
 
 use std::ops::RangeInclusive;
 
@@ -71,4 +76,13 @@ pub trait Backend {
     /// Only when nothing at all could be read. A table or row that could not be read is a
     /// [`crate::snapshot::Gap`] in the answer.
     fn collect(&mut self, request: &Request) -> Result<Collected, CollectError>;
+}
+
+/// Returns the best backend for this system: its own, else the portable one, else one that says that
+/// there is none.
+pub fn native() -> Box<dyn Backend> {
+    cfg_select! {
+        all(feature = "portable", any(target_os = "linux", target_os = "macos", windows)) => Box::new(portable::Portable::new()),
+        _ => Box::new(unsupported::Unsupported),
+    }
 }

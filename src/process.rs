@@ -45,8 +45,9 @@ pub struct Process {
     /// the join.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Text>,
-    /// The start time in the system's own unit: Linux clock ticks since boot (`proc_pid_stat(5)`
-    /// field 22), elsewhere seconds since the epoch. Guards against a reused PID and orders by age.
+    /// The start time in the backend's own unit: Linux clock ticks since boot (`proc_pid_stat(5)`
+    /// field 22), the portable backend's seconds since the epoch. Guards against a reused PID and
+    /// orders by age.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<u64>,
     /// The command line; absent when unreadable or empty (kernel threads).

@@ -54,6 +54,7 @@ impl Backend for Portable {
         #[cfg(target_os = "linux")]
         collected.gaps.extend(sockstat::doubt(&tables, &found));
         collected.gaps.extend(never_told(request, System::HERE));
+        collected.gaps.extend(refused(request));
 
         if request.owners {
             let holders: Vec<Holder> = found
@@ -206,13 +207,17 @@ fn iterate(
     owners: bool,
 ) -> io::Result<Answers> {
     // Only on Linux do owners cost more than the table: a walk over all descriptors.
-    #[cfg(target_os = "linux")]
-    if !owners {
-        let answers = netstat2::iterate_sockets_info_without_pids(families, protocols);
-        return Ok(Box::new(answers.map_err(cause)?));
+    cfg_select! {
+        target_os = "linux" => {
+            if !owners {
+                let answers = netstat2::iterate_sockets_info_without_pids(families, protocols);
+                return Ok(Box::new(answers.map_err(cause)?));
+            }
+        }
+        _ => {
+            let _the_table_has_them_anyway = owners;
+        }
     }
-    #[cfg(not(target_os = "linux"))]
-    let _the_table_has_them_anyway = owners;
     Ok(Box::new(netstat2::iterate_sockets_info(families, protocols).map_err(cause)?))
 }
 
@@ -269,7 +274,39 @@ fn never_told(request: &Request, system: System) -> Vec<Gap> {
             }
         },
     ));
+    if system == System::Windows && request.owners {
+        gaps.push(gap(Missing::UserNames, "they are not read on windows yet"));
+    }
     gaps
+}
+
+/// Returns what this user may not see, which netstat2 leaves out without a word.
+fn refused(request: &Request) -> Vec<Gap> {
+    cfg_select! {
+        // The walk of the native backend meets the same refusals, and counts them.
+        target_os = "linux" => {
+            if !request.owners {
+                return Vec::new();
+            }
+            super::linux::owners::scan(Some(&std::collections::HashSet::new())).gaps
+        }
+        // Sockets are found in their processes, and only root may look into others' (`proc_pidinfo`).
+        target_os = "macos" => {
+            if request.protocols.is_empty() || uzers::get_effective_uid() == 0 {
+                return Vec::new();
+            }
+            vec![
+                Gap::new(Missing::Sockets, "permission denied")
+                    .detail("of other users' processes")
+                    .hint("run with sudo to see other users' processes"),
+            ]
+        }
+        // Windows tells everybody whose every socket is.
+        _ => {
+            let _nothing_is_refused = request;
+            Vec::new()
+        }
+    }
 }
 
 #[cfg(test)]
@@ -347,7 +384,7 @@ mod tests {
         let request = Request::default();
         for (system, expected) in [
             (System::Linux, &[Missing::Sockets, Missing::BoundSockets, Missing::SocketFacts][..]),
-            (System::Windows, &[Missing::BoundSockets, Missing::SocketFacts]),
+            (System::Windows, &[Missing::BoundSockets, Missing::SocketFacts, Missing::UserNames]),
             (System::MacOs, &[Missing::Sockets, Missing::SocketFacts]),
         ] {
             assert_eq!(missing(&never_told(&request, system)), expected, "{system:?}");

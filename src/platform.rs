@@ -12,7 +12,7 @@ pub mod portable;
 pub mod replay;
 #[cfg(any(
     test,
-    not(any(target_os = "linux", all(feature = "portable", any(target_os = "macos", windows))))
+    not(all(feature = "portable", any(target_os = "linux", target_os = "macos", windows)))
 ))]
 mod unsupported;
 

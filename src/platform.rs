@@ -9,6 +9,8 @@ pub mod clock;
 pub mod linux;
 #[cfg(all(feature = "portable", any(target_os = "linux", target_os = "macos", windows)))]
 pub mod portable;
+#[cfg_attr(not(test), expect(dead_code, reason = "used once the backends are put together"))]
+pub(crate) mod process;
 pub mod replay;
 #[cfg(any(
     test,

@@ -1,11 +1,13 @@
 //! Linux: sock_diag, /proc/net and the /proc/PID/fd walk.
 
+mod command;
 mod inet_diag;
 mod netlink;
 #[cfg_attr(not(test), expect(dead_code, reason = "used once the backend is put together"))]
 pub(crate) mod owners;
-pub(crate) mod privilege;
+mod privilege;
 mod proc_net;
+pub(crate) mod process;
 #[cfg_attr(not(test), expect(dead_code, reason = "used once the backend is put together"))]
 pub(crate) mod sock_diag;
-pub(crate) mod stat;
+mod stat;

@@ -21,7 +21,8 @@ use rustix::io::{self, Errno};
 use rustix::path::DecInt;
 
 use super::privilege::Privilege;
-use super::stat::{Stat, parse_stat};
+use super::stat::read_stat;
+use crate::error::cause;
 use crate::process::{Fd, Pid};
 use crate::snapshot::{Gap, Missing};
 use crate::socket::Inode;
@@ -35,6 +36,8 @@ const CHUNK: usize = 512;
 /// How many such tables one thread keeps open for the others. A machine may have more of them than
 /// we may have descriptors.
 const MOST_SHARED: usize = 16;
+
+const PERMISSION_DENIED: &str = "permission denied";
 
 /// One descriptor that is a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -80,7 +83,7 @@ pub(crate) fn scan(wanted: Option<&HashSet<Inode>>) -> Scan {
 }
 
 fn unreadable(errno: Errno) -> Scan {
-    let gap = Gap::new(Missing::Descriptors, format!("read /proc: {errno}"));
+    let gap = Gap::new(Missing::Descriptors, format!("read /proc: {}", cause(&errno.into())));
     Scan { descriptors: Vec::new(), gaps: vec![gap.hint("check that /proc is mounted")] }
 }
 
@@ -89,15 +92,15 @@ fn gaps(failures: Vec<(Pid, Errno)>, privilege: &Privilege) -> Vec<Gap> {
     let mut pids_by_reason: BTreeMap<String, HashSet<Pid>> = BTreeMap::new();
     for (pid, errno) in failures {
         let reason = match errno {
-            Errno::ACCESS | Errno::PERM => "permission denied".to_owned(),
-            errno => errno.to_string(),
+            Errno::ACCESS | Errno::PERM => PERMISSION_DENIED.to_owned(),
+            errno => cause(&errno.into()),
         };
         pids_by_reason.entry(reason).or_default().insert(pid);
     }
     pids_by_reason
         .into_iter()
         .map(|(reason, pids)| {
-            let hint = if reason == "permission denied" { privilege.hint() } else { None };
+            let hint = if reason == PERMISSION_DENIED { privilege.hint() } else { None };
             Gap {
                 hint: hint.map(str::to_owned),
                 ..Gap::new(Missing::Descriptors, reason).count(pids.len())
@@ -315,13 +318,6 @@ fn confirm(pid: u32, errno: Errno) -> io::Result<()> {
         Ok(())
     } else {
         Err(errno)
-    }
-}
-
-fn read_stat(pid: u32) -> io::Result<Option<Stat>> {
-    match std::fs::read(format!("/proc/{pid}/stat")) {
-        Ok(stat) => Ok(parse_stat(&stat)),
-        Err(error) => Err(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
     }
 }
 

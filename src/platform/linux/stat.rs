@@ -1,5 +1,7 @@
 //! `/proc/PID/stat`: the facts of a process that everybody may read (`proc_pid_stat(5)`).
 
+use rustix::io::{self, Errno};
+
 /// The flag of kernel threads (`PF_KTHREAD`, linux/include/linux/sched.h).
 const PF_KTHREAD: u32 = 0x0020_0000;
 
@@ -27,6 +29,14 @@ impl Stat {
     /// Returns true when the first thread has exited. Others may live on: see [`Stat::threads`].
     pub(crate) const fn is_zombie(&self) -> bool {
         matches!(self.state, b'Z' | b'X' | b'x')
+    }
+}
+
+/// Reads and parses `/proc/PID/stat` of a process or thread.
+pub(crate) fn read_stat(pid: u32) -> io::Result<Option<Stat>> {
+    match std::fs::read(format!("/proc/{pid}/stat")) {
+        Ok(stat) => Ok(parse_stat(&stat)),
+        Err(error) => Err(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
     }
 }
 

@@ -1,0 +1,135 @@
+//! What Linux tells of a process beyond sysinfo: the start in clock ticks, the short name as it is
+//! (sysinfo has the escaped form of `stat`), every argument, and the name a person knows it by.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use super::command::command;
+use super::stat::read_stat;
+use crate::process::{Pid, Process};
+use crate::text::Text;
+
+/// Completes what sysinfo told. `exe` is the program's path, without the kernel's ` (deleted)`.
+pub(crate) fn refine(process: &mut Process, exe: Option<&Path>) {
+    let Pid(pid) = process.pid;
+    // A file that cannot be read is of a process that has just ended, whose descriptors are gone
+    // too: what is known of it stays.
+    if let Ok(Some(stat)) = read_stat(pid) {
+        process.ppid = (stat.ppid != 0).then_some(Pid(stat.ppid));
+        process.start = Some(stat.start);
+    } else {
+        // Seconds: another unit than everybody else's here.
+        process.start = None;
+    }
+    let argv = std::fs::read(format!("/proc/{pid}/cmdline")).map(|line| parse_cmdline(&line));
+    let argv = argv.unwrap_or_default();
+    if let Ok(comm) = std::fs::read(format!("/proc/{pid}/comm")) {
+        let comm = comm.strip_suffix(b"\n").unwrap_or(&comm);
+        let exe = exe.map(|exe| exe.as_os_str().as_bytes());
+        process.comm = Some(Text::new(comm));
+        process.command =
+            Some(command(comm, exe, &argv)).filter(|name| !name.is_empty()).map(Text::new);
+    }
+    process.argv = Some(argv).filter(|argv| !argv.is_empty());
+}
+
+/// Parses `/proc/PID/cmdline`: each argument ends with a NUL (`proc_pid_cmdline(5)`). A process that
+/// rewrites its title pads the rest with NULs: empty arguments at the end are dropped.
+fn parse_cmdline(line: &[u8]) -> Vec<Text> {
+    let end = line.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    match line.get(..end) {
+        Some([]) | None => Vec::new(),
+        Some(line) => line.split(|&byte| byte == 0).map(Text::new).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "tests start programs")]
+
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+    use crate::platform::process::read;
+    use crate::process::Uid;
+    use proptest::prelude::*;
+
+    /// Runs a Python program that says when it is ready, describes it, and ends it.
+    fn describe(command: &mut Command) -> (Child, Process) {
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("start python3");
+        let mut ready = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        let (mut processes, gaps) = read(&[Pid(child.id())]);
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert_eq!(gaps, []);
+        (child, processes.remove(0))
+    }
+
+    fn python(program: &str) -> Command {
+        let mut command = Command::new("python3");
+        command.args([
+            "-c",
+            &format!("import os, sys\n{program}\nprint(flush=True)\nsys.stdin.read()"),
+        ]);
+        command
+    }
+
+    #[test]
+    fn a_hostile_name_is_kept_byte_by_byte() {
+        let name = b"a)b\n\x1b[31m\xff \\";
+        let set = r"open('/proc/self/comm', 'wb').write(b'a)b\n\x1b[31m\xff \\')";
+        let (_, process) = describe(&mut python(set));
+        assert_eq!(process.comm, Some(Text::new(name.as_slice())));
+        assert!(process.command.unwrap().to_lossy().starts_with("python3"));
+    }
+
+    #[test]
+    fn the_facts_of_a_child_are_right() {
+        let before = read(&[Pid(std::process::id())]).0.remove(0);
+        let (child, process) = describe(python("").args(["", "x y"]));
+        assert_eq!(process.pid, Pid(child.id()));
+        assert_eq!(process.ppid, Some(Pid(std::process::id())));
+        assert_eq!(process.uid, Some(Uid(rustix::process::geteuid().as_raw())));
+        assert!(process.start >= before.start);
+        assert_eq!(process.argv.unwrap()[3..], [Text::from(""), Text::from("x y")]);
+    }
+
+    #[test]
+    fn the_user_is_the_effective_one() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("SKIPPED: needs root, to become another user");
+            assert!(std::env::var_os("SOCKSCOPE_REQUIRE_ALL").is_none());
+            return;
+        }
+        let (_, process) = describe(&mut python("os.seteuid(65534)"));
+        assert_eq!(process.uid, Some(Uid(65534)));
+    }
+
+    #[test]
+    fn a_process_whose_thread_renamed_it_goes_by_its_program() {
+        let set = "open('/proc/self/comm', 'w').write('MainThread')";
+        let (_, process) = describe(&mut python(set));
+        assert_eq!(process.comm, Some(Text::from("MainThread")));
+        assert!(process.command.unwrap().to_lossy().starts_with("python3"));
+    }
+
+    #[test]
+    fn arguments_end_with_a_nul_each() {
+        let argv = |line: &[u8]| parse_cmdline(line);
+        assert_eq!(argv(b"a\0\0b c\0"), [Text::from("a"), Text::from(""), Text::from("b c")]);
+        assert_eq!(argv(b"nginx: worker process\0\0\0\0"), [Text::from("nginx: worker process")]);
+        assert_eq!(argv(b"no end"), [Text::from("no end")]);
+        assert_eq!(argv(b"\0\0"), []);
+        assert_eq!(argv(b""), []);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_parser_panic(bytes: Vec<u8>) {
+            parse_cmdline(&bytes);
+        }
+    }
+}

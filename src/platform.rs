@@ -9,8 +9,12 @@ pub mod clock;
 pub mod linux;
 #[cfg(all(feature = "portable", any(target_os = "linux", target_os = "macos", windows)))]
 pub mod portable;
-#[cfg_attr(not(test), expect(dead_code, reason = "used once the backends are put together"))]
-pub(crate) mod process;
+#[cfg(any(target_os = "linux", all(feature = "portable", any(target_os = "macos", windows))))]
+#[cfg_attr(
+    not(any(test, feature = "portable")),
+    expect(dead_code, reason = "used once the Linux backend is put together")
+)]
+mod process;
 pub mod replay;
 #[cfg(any(
     test,

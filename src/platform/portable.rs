@@ -5,7 +5,6 @@
 //! *apart* from something else is a gap too: an empty table and an error of the kernel look the same
 //! to it, so on Linux an empty table is checked against the kernel's own count in [`sockstat`].
 
-mod process;
 mod rows;
 #[cfg(target_os = "linux")]
 mod sockstat;
@@ -18,7 +17,7 @@ use netstat2::error::Error;
 use netstat2::{AddressFamilyFlags, ProtocolFlags, SocketInfo};
 
 use self::rows::{Row, System};
-use super::{Backend, Request, clock};
+use super::{Backend, Request, clock, process};
 use crate::error::CollectError;
 use crate::process::{Holder, Pid, Via};
 use crate::snapshot::{Collected, Gap, Missing};

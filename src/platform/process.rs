@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::path::Path;
 
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
@@ -9,63 +10,78 @@ use crate::process::{Pid, Process};
 use crate::snapshot::{Gap, Missing};
 use crate::text::Text;
 
-/// Reads what is known of these processes, in the order of their numbers. One that cannot be read
-/// has no entry, and is counted in a gap.
-pub(crate) fn read(pids: &[Pid]) -> (Vec<Process>, Vec<Gap>) {
-    let pids: BTreeSet<Pid> = pids.iter().copied().collect();
+/// Returns what is known of each of the processes, and a gap when nothing is of some.
+pub(crate) fn read(pids: &BTreeSet<Pid>) -> (Vec<Process>, Option<Gap>) {
     let mut system = match System::new() {
         Ok(system) => system,
         Err(error) => {
             let gap = Gap::new(Missing::ProcessFacts, error.to_string()).count(pids.len());
-            return (Vec::new(), vec![gap]);
+            return (pids.iter().copied().map(Process::new).collect(), Some(gap));
         }
     };
     let wanted: Vec<sysinfo::Pid> = pids.iter().map(|pid| sysinfo::Pid::from_u32(pid.0)).collect();
-    system.refresh_processes_specifics(ProcessesToUpdate::Some(&wanted), false, facts());
-
-    let processes: Vec<Process> = pids
-        .iter()
-        .filter_map(|&pid| Some(describe(pid, system.process(sysinfo::Pid::from_u32(pid.0))?)))
-        .collect();
-    let missing = pids.len() - processes.len();
-    let gap = (missing > 0).then(|| {
-        Gap::new(Missing::ProcessFacts, "ended meanwhile, or not readable").count(missing)
-    });
-    (processes, Vec::from_iter(gap))
-}
-
-/// Returns what sysinfo is asked for. Not its threads: it would list them as processes.
-fn facts() -> ProcessRefreshKind {
-    let facts = ProcessRefreshKind::nothing()
+    // Not the CPU usage, which ends the process under Wine; not the threads, which sysinfo on Linux
+    // would list as processes.
+    let kind = ProcessRefreshKind::nothing()
         .without_tasks()
+        .with_cmd(UpdateKind::OnlyIfNotSet)
         .with_exe(UpdateKind::OnlyIfNotSet)
         .with_user(UpdateKind::OnlyIfNotSet);
-    // On Linux the arguments are read below: sysinfo drops empty ones.
-    if cfg!(target_os = "linux") { facts } else { facts.with_cmd(UpdateKind::OnlyIfNotSet) }
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&wanted), false, kind);
+
+    let mut unknown = 0;
+    let processes = pids
+        .iter()
+        .map(|&pid| {
+            let told = system.process(sysinfo::Pid::from_u32(pid.0));
+            unknown += usize::from(told.is_none());
+            told.map_or_else(|| Process::new(pid), |told| convert(pid, told))
+        })
+        .collect();
+    let gap = (unknown > 0)
+        .then(|| Gap::new(Missing::ProcessFacts, "gone, or not to be read").count(unknown));
+    (processes, gap)
 }
 
-fn describe(pid: Pid, found: &sysinfo::Process) -> Process {
+fn convert(pid: Pid, told: &sysinfo::Process) -> Process {
     let mut process = Process::new(pid);
-    process.ppid = found.parent().map(|parent| Pid(parent.as_u32()));
-    process.command = Some(found.name()).filter(|name| !name.is_empty()).map(text);
-    process.start = Some(found.start_time());
-    process.argv = Some(found.cmd().iter().map(|argument| text(argument)).collect::<Vec<_>>())
-        .filter(|argv| !argv.is_empty());
-    #[cfg(unix)]
-    {
-        process.uid = found.effective_user_id().map(|uid| crate::process::Uid(**uid));
-    }
+    process.ppid = told.parent().map(|parent| Pid(parent.as_u32()));
+    process.command = command(told.name(), told.exe());
+    process.uid = uid(told);
+    process.start = Some(told.start_time()).filter(|&seconds| seconds > 0);
+    process.argv = (!told.cmd().is_empty()).then(|| {
+        told.cmd().iter().map(|word| Text::from(word.as_encoded_bytes().to_vec())).collect()
+    });
     #[cfg(target_os = "linux")]
-    super::linux::process::refine(&mut process, found.exe());
+    super::linux::process::refine(&mut process, told.exe());
     process
 }
 
-/// Returns the text of a name as the system has it; where that is no bytes (Windows), lossily.
-fn text(name: &OsStr) -> Text {
-    #[cfg(unix)]
-    return Text::from(std::os::unix::ffi::OsStrExt::as_bytes(name).to_vec());
-    #[cfg(not(unix))]
-    return Text::from(name.to_string_lossy().into_owned());
+/// Returns the name a person knows the program by: the file's where the system's name is a cut of
+/// it (15 bytes on Linux, 32 on macOS).
+fn command(name: &OsStr, exe: Option<&Path>) -> Option<Text> {
+    let name_bytes = name.as_encoded_bytes();
+    let file = exe.and_then(Path::file_name);
+    let whole = file
+        .filter(|file| name_bytes.len() >= 15 && file.as_encoded_bytes().starts_with(name_bytes));
+    text(whole.unwrap_or(name))
+}
+
+/// Returns the bytes as they are on UNIX; on Windows UTF-8, but for lone surrogates.
+fn text(name: &OsStr) -> Option<Text> {
+    (!name.is_empty()).then(|| Text::from(name.as_encoded_bytes().to_vec()))
+}
+
+#[cfg(unix)]
+fn uid(told: &sysinfo::Process) -> Option<crate::process::Uid> {
+    told.effective_user_id().map(|uid| crate::process::Uid(**uid))
+}
+
+/// Windows has no user numbers. Its names are not read: sysinfo's list of users reads through a null
+/// pointer (0.40.1, src/windows/users.rs) and a gap tells so.
+#[cfg(windows)]
+fn uid(_told: &sysinfo::Process) -> Option<crate::process::Uid> {
+    None
 }
 
 #[cfg(test)]
@@ -73,23 +89,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_very_process_is_described() {
-        let own = Pid(std::process::id());
-        let (processes, gaps) = read(&[own, own]);
-        let [process] = &processes[..] else { panic!("one process: {processes:?}") };
-        assert_eq!(gaps, []);
-        assert_eq!(process.pid, own);
-        assert!(process.command.as_ref().unwrap().to_lossy().starts_with("sockscope"));
-        assert!(process.start.is_some_and(|start| start > 0));
-        let argv: Vec<Text> = std::env::args_os().map(|argument| text(&argument)).collect();
-        assert_eq!(process.argv.as_ref(), Some(&argv));
+    fn our_own_process_is_known() {
+        let pid = Pid(std::process::id());
+        let (processes, gap) = read(&BTreeSet::from([pid]));
+        assert_eq!(gap, None);
+        assert_eq!(processes.len(), 1);
+        let process = &processes[0];
+        assert_eq!(process.pid, pid);
+        assert!(process.command.as_ref().unwrap().to_string().starts_with("sockscope"));
+        assert!(process.ppid.is_some() && process.start.is_some());
     }
 
     #[test]
-    fn a_process_that_has_ended_is_a_gap() {
-        let (processes, gaps) = read(&[Pid(u32::MAX >> 1)]);
-        assert_eq!(processes, []);
-        let [gap] = &gaps[..] else { panic!("one gap: {gaps:?}") };
-        assert_eq!((gap.what, gap.count), (Missing::ProcessFacts, Some(1)));
+    fn a_process_that_is_gone_is_a_gap_and_keeps_its_number() {
+        // The largest PID Linux gives is 2^22; Windows' and macOS' are smaller or multiples of 4.
+        let pid = Pid(2_000_000_001);
+        let (processes, gap) = read(&BTreeSet::from([pid]));
+        assert_eq!(processes, [Process::new(pid)]);
+        assert_eq!(gap.unwrap().count, Some(1));
+    }
+
+    #[test]
+    fn a_cut_name_is_completed_by_the_files() {
+        for (name, exe, command_name) in [
+            ("systemd-resolve", "/usr/lib/systemd/systemd-resolved", "systemd-resolved"),
+            ("node", "/usr/bin/nodejs", "node"),
+            ("Socket Process", "/usr/lib/firefox/firefox", "Socket Process"),
+        ] {
+            let command = command(OsStr::new(name), Some(Path::new(exe)));
+            assert_eq!(command, Some(Text::from(command_name)));
+        }
+        assert_eq!(command(OsStr::new(""), None), None);
     }
 }

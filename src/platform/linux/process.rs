@@ -61,10 +61,10 @@ mod tests {
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("start python3");
         let mut ready = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
-        let (mut processes, gaps) = read(&[Pid(child.id())]);
+        let (mut processes, gap) = read(&[Pid(child.id())].into());
         drop(child.stdin.take());
         child.wait().unwrap();
-        assert_eq!(gaps, []);
+        assert_eq!(gap, None);
         (child, processes.remove(0))
     }
 
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_facts_of_a_child_are_right() {
-        let before = read(&[Pid(std::process::id())]).0.remove(0);
+        let before = read(&[Pid(std::process::id())].into()).0.remove(0);
         let (child, process) = describe(python("").args(["", "x y"]));
         assert_eq!(process.pid, Pid(child.id()));
         assert_eq!(process.ppid, Some(Pid(std::process::id())));

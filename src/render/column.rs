@@ -1,0 +1,337 @@
+//! The one table of columns. A new column is one entry here: its words, its sentence for the
+//! documentation, its layout, what is in its cells and how it sorts.
+
+mod cells;
+mod keys;
+
+use std::fmt;
+
+use crate::process::{HiddenReason, Ownership, Via};
+use crate::render::names::ResolvedNames;
+use crate::render::row::Row;
+use crate::snapshot::Entry;
+
+pub use keys::Key;
+
+/// How a column's cells line up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Align {
+    /// Words.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// Everything there is to know of one column.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Spec {
+    /// The title in the table's header.
+    pub header: &'static str,
+    /// The words that name it in `--columns` and `--sort`; the first is its CSV title.
+    pub words: &'static [&'static str],
+    /// What it shows, in a sentence or two.
+    pub doc: &'static str,
+    /// How its cells line up.
+    pub align: Align,
+    /// How much it matters: on a narrow terminal the columns that matter least go first.
+    pub importance: u8,
+    /// The width it may be cut down to before columns are dropped; `None` when a cut cell would be
+    /// worth nothing (numbers).
+    pub shrinks_to: Option<usize>,
+    /// Writes the cell, safe for a terminal; nothing when unknown.
+    pub cell: fn(&Row<'_>, &ResolvedNames, &mut String),
+    /// Returns what the column sorts by; `None` when unknown, which sorts last.
+    pub key: for<'a> fn(&'a Entry) -> Option<Key<'a>>,
+}
+
+macro_rules! columns {
+    ($(
+        $(#[doc = $doc:literal])+
+        $name:ident $header:literal $words:tt $align:ident $importance:literal $shrinks_to:expr,
+        $fact:ident;
+    )+) => {
+        /// A column of the table.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Column {
+            $( $(#[doc = $doc])+ $name, )+
+        }
+
+        /// Every column, in the order of the documentation.
+        pub const COLUMNS: &[Column] = &[$(Column::$name),+];
+
+        impl Column {
+            /// Returns everything there is to know of the column.
+            pub const fn spec(self) -> &'static Spec {
+                match self {
+                    $(Self::$name => const {
+                        &Spec {
+                            header: $header,
+                            words: &$words,
+                            doc: concat!($($doc),+).trim_ascii(),
+                            align: Align::$align,
+                            importance: $importance,
+                            shrinks_to: $shrinks_to,
+                            cell: cells::$fact,
+                            key: keys::$fact,
+                        }
+                    },)+
+                }
+            }
+        }
+    };
+}
+
+columns! {
+    /// The name of the process that holds the socket: `-` nobody (the kernel keeps it), `?` you may
+    /// not see who, `?vanished` gone while we looked, `?no-descriptor` held in a way that shows no
+    /// descriptor.
+    Command "COMMAND" ["command", "cmd", "process"] Left 10 Some(7), command;
+    /// Its process number; `812+2` means that two more processes hold the same socket.
+    Pid "PID" ["pid"] Right 10 None, pid;
+    /// The user of that process, by name or else by number. Where the owner is hidden, the user of
+    /// the socket.
+    User "USER" ["user", "owner_user"] Left 6 Some(5), user;
+    /// The descriptor in that process. `acc`: no descriptor yet, the connection waits for that
+    /// process to accept it.
+    Fd "FD" ["fd", "descriptor"] Right 5 None, fd;
+    /// The protocol, with a 6 for a socket of the IPv6 family, as netstat writes it.
+    Proto "PROTO" ["proto", "protocol", "netid"] Left 9 None, proto;
+    /// The local address and port, as the kernel has them; the path or `@name` of a UNIX socket.
+    Local "LOCAL" ["local", "src"] Left 8 Some(15), local;
+    /// The peer's address and port; `-` when unconnected.
+    Peer "PEER" ["peer", "remote", "foreign", "dst"] Left 7 Some(15), peer;
+    /// The TCP state; `-` for protocols that have none.
+    State "STATE" ["state", "st"] Left 10 None, state;
+    /// The local port alone.
+    Port "PORT" ["port", "local_port", "lport", "sport"] Right 10 None, port;
+    /// The peer's port alone.
+    PeerPort "PPORT" ["peer_port", "pport", "dport", "rport"] Right 3 None, peer_port;
+    /// The local address alone.
+    LocalAddress "LADDR" ["local_address", "laddr"] Left 3 Some(9), local_address;
+    /// The peer's address alone.
+    PeerAddress "PADDR" ["peer_address", "paddr", "raddr"] Left 3 Some(9), peer_address;
+    /// The address family of the socket: `inet`, `inet6`, `unix`.
+    Family "FAMILY" ["family", "af"] Left 2 None, family;
+    /// The device the socket is bound to (`SO_BINDTODEVICE`).
+    Interface "IFACE" ["interface", "iface", "dev", "device"] Left 3 None, interface;
+    /// Whether an IPv6 socket refuses IPv4 (`IPV6_V6ONLY`), where the kernel tells.
+    V6only "V6ONLY" ["v6only"] Left 2 None, v6only;
+    /// Bytes received that the owner has not read; a received FIN counts as one.
+    RecvQ "RECVQ" ["recv_q", "recvq", "unread"] Right 4 None, recv_q;
+    /// Bytes sent that the peer has not acknowledged, or not sent yet.
+    SendQ "SENDQ" ["send_q", "sendq", "unsent"] Right 4 None, send_q;
+    /// Of a listener: the connections that wait to be accepted, and the limit, as `0/128`.
+    Backlog "BACKLOG" ["backlog"] Right 4 None, backlog;
+    /// The running TCP timer: `timewait:43.2s`, and `on:0.4s:3` after three retransmissions.
+    Timer "TIMER" ["timer"] Left 2 None, timer;
+    /// The user number of the socket; unknown for what only the kernel keeps.
+    Uid "UID" ["uid"] Right 3 None, uid;
+    /// The inode number of the socket, as in `/proc/PID/fd`.
+    Inode "INODE" ["inode", "ino"] Right 2 None, inode;
+    /// The cookie of the socket: never reused while the machine is up.
+    Cookie "COOKIE" ["cookie", "sk"] Right 2 None, cookie;
+    /// The network namespace, by the inode of its `ns/net` link.
+    Netns "NETNS" ["netns", "net"] Right 2 None, netns;
+    /// The parent of the process.
+    Ppid "PPID" ["ppid"] Right 3 None, ppid;
+    /// The kernel's own short name of the process, at most 15 bytes: what lsof and ss print.
+    Comm "COMM" ["comm"] Left 3 Some(7), comm;
+    /// The command line of the process.
+    Cmdline "CMDLINE" ["cmdline", "args", "argv"] Left 4 Some(12), cmdline;
+    /// How many more processes hold the socket.
+    Others "OTHERS" ["others", "shared"] Right 2 None, others;
+    /// Whose the socket is: `held`, `kernel`, or `hidden` with the reason, as `hidden:permission`.
+    Owner "OWNER" ["owner", "ownership"] Left 3 None, owner;
+    /// How the owner was found: `fd` in its descriptors, `table` told by the system, `accept-queue`
+    /// inferred from the listener the connection waits at.
+    Via "VIA" ["via"] Left 2 None, via;
+}
+
+/// The columns of the listing.
+pub const DEFAULT: &[Column] = &[
+    Column::Command,
+    Column::Pid,
+    Column::User,
+    Column::Fd,
+    Column::Proto,
+    Column::Local,
+    Column::Peer,
+    Column::State,
+];
+
+impl Column {
+    /// Returns the column that a word names: one of its words, whatever its case; `-` and `_` are
+    /// the same.
+    ///
+    /// # Errors
+    ///
+    /// When no column has that word.
+    pub fn parse(word: &str) -> Result<Self, UnknownColumn> {
+        let wanted = word.trim().to_ascii_lowercase().replace('-', "_");
+        COLUMNS
+            .iter()
+            .copied()
+            .find(|column| {
+                let spec = column.spec();
+                spec.words.contains(&wanted.as_str()) || spec.header.eq_ignore_ascii_case(&wanted)
+            })
+            .ok_or_else(|| UnknownColumn::new(word, &wanted))
+    }
+
+    /// Returns what a cell shows when its value is unknown: a question mark for facts about an
+    /// owner that is hidden, `acc` for the descriptor that `accept` has yet to make, a dash for
+    /// everything else.
+    pub(crate) fn unknown(self, row: &Row<'_>) -> &'static str {
+        if self == Self::Fd && row.owner.is_some_and(|owner| owner.via == Via::AcceptQueue) {
+            return "acc";
+        }
+        let Ownership::Hidden(reason) = &row.entry.ownership else { return "-" };
+        match (self, reason) {
+            (Self::Command, HiddenReason::Vanished) => "?vanished",
+            (Self::Command, HiddenReason::NoDescriptor) => "?no-descriptor",
+            (
+                Self::Command
+                | Self::Pid
+                | Self::User
+                | Self::Fd
+                | Self::Ppid
+                | Self::Comm
+                | Self::Cmdline
+                | Self::Others
+                | Self::Via,
+                _,
+            ) => "?",
+            _ => "-",
+        }
+    }
+}
+
+/// Parses a list of columns: words with commas between them. `all` is every column; a list that
+/// starts with `+` is added to the default columns.
+///
+/// # Errors
+///
+/// When a word names no column.
+pub fn parse_list(list: &str) -> Result<Vec<Column>, UnknownColumn> {
+    let (mut columns, list) = match list.trim().strip_prefix('+') {
+        Some(more) => (DEFAULT.to_vec(), more),
+        None => (Vec::new(), list),
+    };
+    for word in list.split(',') {
+        let named = match word.trim() {
+            "all" => COLUMNS.to_vec(),
+            word => vec![Column::parse(word)?],
+        };
+        for column in named {
+            if !columns.contains(&column) {
+                columns.push(column);
+            }
+        }
+    }
+    Ok(columns)
+}
+
+/// A word that names no column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownColumn {
+    /// The word.
+    pub word: String,
+    /// The nearest word that does.
+    pub nearest: Option<&'static str>,
+}
+
+impl UnknownColumn {
+    fn new(word: &str, wanted: &str) -> Self {
+        let nearest = COLUMNS
+            .iter()
+            .flat_map(|column| column.spec().words)
+            .copied()
+            .min_by_key(|known| strsim::damerau_levenshtein(known, wanted))
+            .filter(|known| strsim::damerau_levenshtein(known, wanted) <= 2);
+        Self { word: word.to_owned(), nearest }
+    }
+}
+
+impl fmt::Display for UnknownColumn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no column is named '{}'", super::sanitize::string(&self.word))?;
+        if let Some(nearest) = self.nearest {
+            return write!(f, "; did you mean '{nearest}'?");
+        }
+        f.write_str("; the columns are ")?;
+        for (index, column) in COLUMNS.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{}", column.spec().words.first().unwrap_or(&column.spec().header))?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for UnknownColumn {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_word_names_two_columns() {
+        for &column in COLUMNS {
+            for word in column.spec().words.iter().chain([&column.spec().header]) {
+                assert_eq!(Column::parse(word), Ok(column), "{word}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_column_has_a_header_words_and_a_sentence() {
+        for column in COLUMNS {
+            let spec = column.spec();
+            assert_eq!(spec.header, spec.header.to_ascii_uppercase());
+            assert!(!spec.words.is_empty(), "{column:?}");
+            assert!(spec.doc.ends_with('.'), "{column:?}: {}", spec.doc);
+            assert!(spec.shrinks_to.is_none() || spec.align == Align::Left, "{column:?}");
+        }
+    }
+
+    #[test]
+    fn every_column_is_in_the_documentation() {
+        let documented = include_str!("../../docs/columns.md");
+        let written: String = COLUMNS
+            .iter()
+            .map(|column| {
+                let spec = column.spec();
+                let words: Vec<String> =
+                    spec.words.iter().map(|word| format!("`{word}`")).collect();
+                let mark = if DEFAULT.contains(column) { "yes" } else { "" };
+                format!("| {} | {} | {mark} | {} |\n", spec.header, words.join(" "), spec.doc)
+            })
+            .collect();
+        assert!(documented.contains(&written), "docs/columns.md should contain:\n{written}");
+    }
+
+    #[test]
+    fn case_and_dashes_do_not_matter() {
+        assert_eq!(Column::parse("Local-Port"), Ok(Column::Port));
+        assert_eq!(Column::parse("STATE"), Ok(Column::State));
+    }
+
+    #[test]
+    fn a_near_miss_is_suggested() {
+        let error = Column::parse("comand").unwrap_err();
+        assert_eq!(error.to_string(), "no column is named 'comand'; did you mean 'command'?");
+    }
+
+    #[test]
+    fn a_list_names_each_column_once() {
+        assert_eq!(parse_list("pid, PORT,pid"), Ok(vec![Column::Pid, Column::Port]));
+        assert_eq!(parse_list("all").unwrap(), COLUMNS);
+    }
+
+    #[test]
+    fn a_plus_adds_to_the_default_columns() {
+        let columns = parse_list("+inode,pid").unwrap();
+        assert_eq!(columns, [DEFAULT, &[Column::Inode]].concat());
+    }
+}

@@ -1,0 +1,245 @@
+//! What is in the cells. Each writes its value, safe for a terminal, or nothing when unknown.
+
+use std::fmt::{Display, Write as _};
+
+use crate::process::{Ownership, Process};
+use crate::render::names::ResolvedNames;
+use crate::render::row::Row;
+use crate::render::sanitize;
+use crate::socket::{Endpoint, Family, Interface, Protocol, Queues, TimerKind};
+use crate::text::Text;
+
+type Names = ResolvedNames;
+
+fn push(out: &mut String, value: impl Display) {
+    // Writing to a String cannot fail.
+    let _infallible = write!(out, "{value}");
+}
+
+fn push_some(out: &mut String, value: Option<impl Display>) {
+    if let Some(value) = value {
+        push(out, value);
+    }
+}
+
+fn push_text(out: &mut String, text: Option<&Text>) {
+    if let Some(text) = text {
+        out.push_str(&sanitize::text(text));
+    }
+}
+
+pub(super) fn command(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_text(out, row.process().and_then(|process| process.command.as_ref()));
+}
+
+pub(super) fn pid(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_some(out, row.process().map(|process| process.pid));
+}
+
+pub(super) fn user(row: &Row<'_>, _: &Names, out: &mut String) {
+    let process = row.process();
+    let (name, number) = match (&row.entry.ownership, process) {
+        // The kernel gives 0 to what nobody owns: that is not root.
+        (Ownership::Kernel, _) => (None, None),
+        (_, Some(Process { user: None, uid: None, .. }) | None) => {
+            (row.entry.user.as_ref(), row.entry.socket.uid)
+        }
+        (_, Some(process)) => (process.user.as_ref(), process.uid),
+    };
+    match name {
+        Some(name) => push_text(out, Some(name)),
+        None => push_some(out, number),
+    }
+}
+
+pub(super) fn fd(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_some(out, row.owner.and_then(|owner| owner.fd));
+}
+
+pub(super) fn proto(row: &Row<'_>, _: &Names, out: &mut String) {
+    out.push_str(row.entry.socket.protocol.name());
+    if row.entry.socket.family == Family::Inet6 {
+        out.push('6');
+    }
+}
+
+pub(super) fn local(row: &Row<'_>, names: &Names, out: &mut String) {
+    endpoint(row.entry.socket.local.as_ref(), row.entry.socket.protocol, names, out);
+}
+
+pub(super) fn peer(row: &Row<'_>, names: &Names, out: &mut String) {
+    endpoint(row.entry.socket.peer.as_ref(), row.entry.socket.protocol, names, out);
+}
+
+pub(super) fn state(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_some(out, row.entry.socket.state);
+}
+
+pub(super) fn port(row: &Row<'_>, names: &Names, out: &mut String) {
+    endpoint_port(row.entry.socket.local.as_ref(), row.entry.socket.protocol, names, out);
+}
+
+pub(super) fn peer_port(row: &Row<'_>, names: &Names, out: &mut String) {
+    endpoint_port(row.entry.socket.peer.as_ref(), row.entry.socket.protocol, names, out);
+}
+
+pub(super) fn local_address(row: &Row<'_>, names: &Names, out: &mut String) {
+    endpoint_address(row.entry.socket.local.as_ref(), names, out);
+}
+
+pub(super) fn peer_address(row: &Row<'_>, names: &Names, out: &mut String) {
+    endpoint_address(row.entry.socket.peer.as_ref(), names, out);
+}
+
+pub(super) fn family(row: &Row<'_>, _: &Names, out: &mut String) {
+    out.push_str(row.entry.socket.family.name());
+}
+
+pub(super) fn interface(row: &Row<'_>, _: &Names, out: &mut String) {
+    if let Some(interface) = &row.entry.socket.interface {
+        push_interface(interface, out);
+    }
+}
+
+pub(super) fn v6only(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_some(out, row.entry.socket.v6only.map(|v6only| if v6only { "yes" } else { "no" }));
+}
+
+pub(super) fn recv_q(row: &Row<'_>, _: &Names, out: &mut String) {
+    if let Some(Queues::Bytes { recv, .. }) = row.entry.socket.queues {
+        push(out, recv);
+    }
+}
+
+pub(super) fn send_q(row: &Row<'_>, _: &Names, out: &mut String) {
+    if let Some(Queues::Bytes { send, .. }) = row.entry.socket.queues {
+        push(out, send);
+    }
+}
+
+pub(super) fn backlog(row: &Row<'_>, _: &Names, out: &mut String) {
+    match row.entry.socket.queues {
+        Some(Queues::Backlog { pending, limit: Some(limit) }) => {
+            push(out, format_args!("{pending}/{limit}"));
+        }
+        Some(Queues::Backlog { pending, limit: None }) => push(out, format_args!("{pending}/?")),
+        Some(Queues::Bytes { .. }) | None => {}
+    }
+}
+
+pub(super) fn timer(row: &Row<'_>, _: &Names, out: &mut String) {
+    let Some(timer) = row.entry.socket.timer else { return };
+    match timer.kind {
+        TimerKind::On => out.push_str("on"),
+        TimerKind::Keepalive => out.push_str("keepalive"),
+        TimerKind::Timewait => out.push_str("timewait"),
+        TimerKind::Persist => out.push_str("persist"),
+        TimerKind::Other(number) => push(out, format_args!("timer{number}")),
+    }
+    push(out, format_args!(":{}.{}s", timer.expires_ms / 1000, timer.expires_ms % 1000 / 100));
+    if timer.retransmits > 0 {
+        push(out, format_args!(":{}", timer.retransmits));
+    }
+}
+
+pub(super) fn uid(row: &Row<'_>, _: &Names, out: &mut String) {
+    if row.entry.ownership != Ownership::Kernel {
+        push_some(out, row.entry.socket.uid);
+    }
+}
+
+pub(super) fn inode(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_some(out, row.entry.socket.inode);
+}
+
+pub(super) fn cookie(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_some(out, row.entry.socket.cookie);
+}
+
+pub(super) fn netns(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_some(out, row.entry.socket.netns);
+}
+
+pub(super) fn ppid(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_some(out, row.process().and_then(|process| process.ppid));
+}
+
+pub(super) fn comm(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_text(out, row.process().and_then(|process| process.comm.as_ref()));
+}
+
+pub(super) fn cmdline(row: &Row<'_>, _: &Names, out: &mut String) {
+    let argv = row.process().and_then(|process| process.argv.as_deref()).unwrap_or_default();
+    for (index, argument) in argv.iter().enumerate() {
+        if index > 0 {
+            out.push(' ');
+        }
+        push_text(out, Some(argument));
+    }
+}
+
+pub(super) fn others(row: &Row<'_>, _: &Names, out: &mut String) {
+    if row.owner.is_some() {
+        push(out, row.others());
+    }
+}
+
+pub(super) fn owner(row: &Row<'_>, _: &Names, out: &mut String) {
+    out.push_str(row.entry.ownership.name());
+    if let Ownership::Hidden(reason) = &row.entry.ownership {
+        push(out, format_args!(":{reason}"));
+    }
+}
+
+pub(super) fn via(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_some(out, row.owner.map(|owner| owner.via.name()));
+}
+
+/// Writes `127.0.0.1:80`, `[::1]:80`, `localhost:http`, `/path` or `@name`; `*` for no port.
+fn endpoint(end: Option<&Endpoint>, protocol: Protocol, names: &Names, out: &mut String) {
+    match end {
+        Some(end @ Endpoint::Inet { address, .. }) => {
+            let brackets = address.is_ipv6() && names.host(*address).is_none();
+            if brackets {
+                out.push('[');
+            }
+            endpoint_address(Some(end), names, out);
+            out.push_str(if brackets { "]:" } else { ":" });
+            endpoint_port(Some(end), protocol, names, out);
+        }
+        Some(Endpoint::Path(path)) => push_text(out, Some(path)),
+        Some(Endpoint::Abstract(name)) => {
+            out.push('@');
+            push_text(out, Some(name));
+        }
+        None => {}
+    }
+}
+
+fn endpoint_address(end: Option<&Endpoint>, names: &Names, out: &mut String) {
+    let Some(Endpoint::Inet { address, scope, .. }) = end else { return };
+    match names.host(*address) {
+        Some(host) => out.push_str(&sanitize::string(host)),
+        None => push(out, address),
+    }
+    if let Some(scope) = scope {
+        out.push('%');
+        push_interface(scope, out);
+    }
+}
+
+fn endpoint_port(end: Option<&Endpoint>, protocol: Protocol, names: &Names, out: &mut String) {
+    let Some(Endpoint::Inet { port, .. }) = end else { return };
+    match (port, names.service(protocol, *port)) {
+        (0, _) => out.push('*'),
+        (_, Some(service)) => out.push_str(&sanitize::string(service)),
+        (port, None) => push(out, port),
+    }
+}
+
+fn push_interface(interface: &Interface, out: &mut String) {
+    match &interface.name {
+        Some(name) => push_text(out, Some(name)),
+        None => push(out, interface.index),
+    }
+}

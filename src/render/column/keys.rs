@@ -1,0 +1,189 @@
+//! What the columns sort by: numbers by number, addresses by value, names by their bytes. Facts
+//! about an owner are the main owner's.
+
+use std::net::IpAddr;
+
+use crate::process::{Owner, Ownership, Process};
+use crate::render::row::Row;
+use crate::snapshot::Entry;
+use crate::socket::{Endpoint, Family, Interface, Protocol, Queues, Socket};
+use crate::text::Text;
+
+/// A value to sort by. Within one column the variants are nearly always the same.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key<'a> {
+    /// A number.
+    Number(u64),
+    /// An address, an IPv4-mapped one being its IPv4 address, and a port.
+    Address(IpAddr, Option<u16>),
+    /// A name, by its bytes.
+    Name(&'a [u8]),
+    /// A command line.
+    Names(&'a [Text]),
+}
+
+fn main_owner(entry: &Entry) -> Option<&Owner> {
+    entry.ownership.owners().first()
+}
+
+fn main_process(entry: &Entry) -> Option<&Process> {
+    main_owner(entry).map(|owner| &*owner.process)
+}
+
+fn number<'a>(value: impl Into<u64>) -> Key<'a> {
+    Key::Number(value.into())
+}
+
+fn count<'a>(value: usize) -> Key<'a> {
+    Key::Number(u64::try_from(value).unwrap_or(u64::MAX))
+}
+
+fn name(text: &Text) -> Key<'_> {
+    Key::Name(text.as_bytes())
+}
+
+fn end(endpoint: &Endpoint) -> Key<'_> {
+    match endpoint {
+        Endpoint::Inet { address, port, .. } => Key::Address(address.to_canonical(), Some(*port)),
+        Endpoint::Path(text) | Endpoint::Abstract(text) => name(text),
+    }
+}
+
+fn device(interface: &Interface) -> Key<'_> {
+    interface.name.as_ref().map_or_else(|| number(interface.index), name)
+}
+
+pub(super) fn command(entry: &Entry) -> Option<Key<'_>> {
+    main_process(entry)?.command.as_ref().map(name)
+}
+
+pub(super) fn pid(entry: &Entry) -> Option<Key<'_>> {
+    Some(number(main_process(entry)?.pid.0))
+}
+
+pub(super) fn user(entry: &Entry) -> Option<Key<'_>> {
+    if entry.ownership == Ownership::Kernel {
+        return None;
+    }
+    let process = main_process(entry);
+    let user = process.and_then(|process| process.user.as_ref()).or(entry.user.as_ref());
+    user.map(name).or_else(|| process.and_then(|process| process.uid).map(|uid| number(uid.0)))
+}
+
+pub(super) fn fd(entry: &Entry) -> Option<Key<'_>> {
+    Some(number(main_owner(entry)?.fd?.0))
+}
+
+pub(super) fn proto(entry: &Entry) -> Option<Key<'_>> {
+    let Socket { protocol, family, .. } = &entry.socket;
+    let place = Protocol::ALL.iter().position(|known| known == protocol)?;
+    Some(count(2 * place + usize::from(*family == Family::Inet6)))
+}
+
+pub(super) fn local(entry: &Entry) -> Option<Key<'_>> {
+    entry.socket.local.as_ref().map(end)
+}
+
+pub(super) fn peer(entry: &Entry) -> Option<Key<'_>> {
+    entry.socket.peer.as_ref().map(end)
+}
+
+pub(super) fn state(entry: &Entry) -> Option<Key<'_>> {
+    entry.socket.state.map(|state| count(state.rank()))
+}
+
+pub(super) fn port(entry: &Entry) -> Option<Key<'_>> {
+    entry.socket.local.as_ref()?.port().map(number)
+}
+
+pub(super) fn peer_port(entry: &Entry) -> Option<Key<'_>> {
+    entry.socket.peer.as_ref()?.port().map(number)
+}
+
+pub(super) fn local_address(entry: &Entry) -> Option<Key<'_>> {
+    Some(Key::Address(entry.socket.local.as_ref()?.canonical_address()?, None))
+}
+
+pub(super) fn peer_address(entry: &Entry) -> Option<Key<'_>> {
+    Some(Key::Address(entry.socket.peer.as_ref()?.canonical_address()?, None))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the table of columns holds one type of function")]
+pub(super) fn family(entry: &Entry) -> Option<Key<'_>> {
+    Some(Key::Name(entry.socket.family.name().as_bytes()))
+}
+
+pub(super) fn interface(entry: &Entry) -> Option<Key<'_>> {
+    entry.socket.interface.as_ref().map(device)
+}
+
+pub(super) fn v6only(entry: &Entry) -> Option<Key<'_>> {
+    entry.socket.v6only.map(number)
+}
+
+pub(super) fn recv_q(entry: &Entry) -> Option<Key<'_>> {
+    match entry.socket.queues? {
+        Queues::Bytes { recv, .. } => Some(number(recv)),
+        Queues::Backlog { .. } => None,
+    }
+}
+
+pub(super) fn send_q(entry: &Entry) -> Option<Key<'_>> {
+    match entry.socket.queues? {
+        Queues::Bytes { send, .. } => Some(number(send)),
+        Queues::Backlog { .. } => None,
+    }
+}
+
+pub(super) fn backlog(entry: &Entry) -> Option<Key<'_>> {
+    match entry.socket.queues? {
+        Queues::Backlog { pending, .. } => Some(number(pending)),
+        Queues::Bytes { .. } => None,
+    }
+}
+
+pub(super) fn timer(entry: &Entry) -> Option<Key<'_>> {
+    entry.socket.timer.map(|timer| number(timer.expires_ms))
+}
+
+pub(super) fn uid(entry: &Entry) -> Option<Key<'_>> {
+    entry.socket.uid.filter(|_| entry.ownership != Ownership::Kernel).map(|uid| number(uid.0))
+}
+
+pub(super) fn inode(entry: &Entry) -> Option<Key<'_>> {
+    entry.socket.inode.map(|inode| number(inode.0))
+}
+
+pub(super) fn cookie(entry: &Entry) -> Option<Key<'_>> {
+    entry.socket.cookie.map(|cookie| number(cookie.0))
+}
+
+pub(super) fn netns(entry: &Entry) -> Option<Key<'_>> {
+    entry.socket.netns.map(|netns| number(netns.0))
+}
+
+pub(super) fn ppid(entry: &Entry) -> Option<Key<'_>> {
+    main_process(entry)?.ppid.map(|pid| number(pid.0))
+}
+
+pub(super) fn comm(entry: &Entry) -> Option<Key<'_>> {
+    main_process(entry)?.comm.as_ref().map(name)
+}
+
+pub(super) fn cmdline(entry: &Entry) -> Option<Key<'_>> {
+    main_process(entry)?.argv.as_deref().map(Key::Names)
+}
+
+pub(super) fn others(entry: &Entry) -> Option<Key<'_>> {
+    let owner = main_owner(entry)?;
+    Some(count(Row { entry, owner: Some(owner) }.others()))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the table of columns holds one type of function")]
+pub(super) fn owner(entry: &Entry) -> Option<Key<'_>> {
+    Some(Key::Name(entry.ownership.name().as_bytes()))
+}
+
+pub(super) fn via(entry: &Entry) -> Option<Key<'_>> {
+    Some(Key::Name(main_owner(entry)?.via.name().as_bytes()))
+}

@@ -1,0 +1,304 @@
+//! JSON: the schema `sockscope.list/1` of docs/json.md.
+//!
+//! The types here are the schema: docs/json.schema.json is generated from them, and a test keeps it
+//! true. Fields may be added; none is renamed, retyped or removed within `/1`. A fact that is not
+//! known is `null`, so that every row has the same keys; only the fields that hold raw bytes
+//! (`…_hex`) and the zone of an address appear just where they say something.
+//!
+//! Rows are written one by one: nothing is built up, whatever the number of sockets.
+
+use std::borrow::Cow;
+use std::io::{self, BufWriter, Write};
+use std::net::IpAddr;
+
+use serde::{Serialize, Serializer};
+
+use crate::process::{self, HiddenReason, Ownership, Via};
+use crate::snapshot::{Entry, Gap, Snapshot, Timestamp};
+use crate::socket::{Endpoint, Family, Interface, Protocol, Queues, Timer};
+use crate::state::TcpState;
+use crate::text::Text;
+
+/// The name and version of the schema.
+pub const SCHEMA: &str = "sockscope.list/1";
+
+/// A listing of sockets.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+pub struct List<'a> {
+    /// The name and version of this schema: `sockscope.list/1`.
+    pub schema: &'static str,
+    /// When the collection began: RFC 3339, UTC.
+    #[cfg_attr(feature = "cli", schemars(with = "String"))]
+    pub collected_at: Timestamp,
+    /// The system it was made on: `linux`, `macos`, `windows`, `freebsd`.
+    pub platform: &'a str,
+    /// What was asked for and could not be read.
+    pub gaps: Vec<Gap>,
+    /// The sockets, in the order of the table.
+    #[cfg_attr(feature = "cli", schemars(with = "Vec<Socket<'a>>"))]
+    pub sockets: Sockets<'a>,
+}
+
+impl<'a> From<&'a Snapshot> for List<'a> {
+    fn from(snapshot: &'a Snapshot) -> Self {
+        Self {
+            schema: SCHEMA,
+            collected_at: snapshot.collected_at,
+            platform: &snapshot.platform,
+            gaps: snapshot.gaps(),
+            sockets: Sockets(&snapshot.entries),
+        }
+    }
+}
+
+/// The rows of a listing, each turned into a [`Socket`] when its turn comes.
+#[derive(Debug)]
+pub struct Sockets<'a>(pub &'a [Entry]);
+
+impl Serialize for Sockets<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(Socket::from))
+    }
+}
+
+/// One socket and whose it is.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+pub struct Socket<'a> {
+    /// The protocol spoken.
+    pub protocol: Protocol,
+    /// The address family of the socket; its addresses may be IPv4-mapped on `inet6`.
+    pub family: Family,
+    /// The TCP state: `LISTEN`, `BOUND`, `SYN_SENT`, `SYN_RECV`, `ESTABLISHED`, `CLOSE_WAIT`,
+    /// `FIN_WAIT1`, `FIN_WAIT2`, `CLOSING`, `LAST_ACK`, `TIME_WAIT`, `CLOSED`, or `STATE_n` for a
+    /// number that is not known. Null where the protocol has no states.
+    #[cfg_attr(feature = "cli", schemars(with = "Option<String>"))]
+    pub state: Option<TcpState>,
+    /// The local end; null when not bound.
+    pub local: Option<End<'a>>,
+    /// The peer; null when unconnected.
+    pub peer: Option<End<'a>>,
+    /// The queue lengths; null when the source does not tell.
+    pub queues: Option<Queues>,
+    /// The running TCP timer.
+    pub timer: Option<Timer>,
+    /// The device the socket is bound to (`SO_BINDTODEVICE`).
+    pub interface: Option<Device<'a>>,
+    /// Whether an `inet6` socket refuses IPv4 (`IPV6_V6ONLY`).
+    pub v6only: Option<bool>,
+    /// The inode number of the socket. Null where the kernel has none: TIME_WAIT, not yet accepted.
+    pub inode: Option<u64>,
+    /// The cookie of the socket (Linux `SO_COOKIE`): never reused while the machine is up.
+    pub cookie: Option<u64>,
+    /// The network namespace, by the inode number of its `ns/net` link.
+    pub netns: Option<u64>,
+    /// The user the socket belongs to. Null when nobody owns it.
+    pub uid: Option<u32>,
+    /// The name of `uid`.
+    pub user: Option<Cow<'a, str>>,
+    /// The bytes of `user` in hexadecimal, where they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_hex: Option<String>,
+    /// Whose the socket is: `held` (see `owners`), `kernel` (nobody's: the kernel alone keeps it) or
+    /// `hidden` (see `ownership_reason`).
+    pub ownership: &'static str,
+    /// Why the owner is hidden; null when it is not.
+    pub ownership_reason: Option<HiddenReason>,
+    /// Every owner and descriptor, the main one first; empty unless `ownership` is `held`.
+    pub owners: Vec<Owner<'a>>,
+}
+
+impl<'a> From<&'a Entry> for Socket<'a> {
+    fn from(entry: &'a Entry) -> Self {
+        let Entry { socket, ownership, user } = entry;
+        // The kernel gives 0 to what nobody owns: that is not root.
+        let owned = *ownership != Ownership::Kernel;
+        let (user, user_hex) = name(user.as_ref().filter(|_| owned));
+        Self {
+            protocol: socket.protocol,
+            family: socket.family,
+            state: socket.state,
+            local: socket.local.as_ref().map(End::from),
+            peer: socket.peer.as_ref().map(End::from),
+            queues: socket.queues,
+            timer: socket.timer,
+            interface: socket.interface.as_ref().map(Device::from),
+            v6only: socket.v6only,
+            inode: socket.inode.map(|inode| inode.0),
+            cookie: socket.cookie.map(|cookie| cookie.0),
+            netns: socket.netns.map(|netns| netns.0),
+            uid: socket.uid.filter(|_| owned).map(|uid| uid.0),
+            user,
+            user_hex,
+            ownership: ownership.name(),
+            ownership_reason: match ownership {
+                Ownership::Hidden(reason) => Some(*reason),
+                Ownership::Held(_) | Ownership::Kernel => None,
+            },
+            owners: ownership.owners().iter().map(Owner::from).collect(),
+        }
+    }
+}
+
+/// One end of a socket: an IP address and port, or the name of a UNIX socket.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+pub enum End<'a> {
+    /// An address and port, as the kernel has them: a wildcard is `0.0.0.0` or `::`.
+    Inet {
+        /// The address.
+        address: IpAddr,
+        /// The port; 0 where the protocol has none.
+        port: u16,
+        /// The zone of a link-local IPv6 address.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        scope: Option<Device<'a>>,
+    },
+    /// A UNIX socket bound to a path.
+    Path {
+        /// The path.
+        path: Cow<'a, str>,
+        /// The bytes of `path` in hexadecimal, where they are not UTF-8.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        path_hex: Option<String>,
+    },
+    /// A UNIX socket bound to a name in the abstract namespace.
+    Abstract {
+        /// The name, without the leading NUL.
+        #[serde(rename = "abstract")]
+        name: Cow<'a, str>,
+        /// The bytes of `abstract` in hexadecimal, where they are not UTF-8.
+        #[serde(rename = "abstract_hex", skip_serializing_if = "Option::is_none")]
+        hex: Option<String>,
+    },
+}
+
+impl<'a> From<&'a Endpoint> for End<'a> {
+    fn from(endpoint: &'a Endpoint) -> Self {
+        match endpoint {
+            Endpoint::Inet { address, port, scope } => Self::Inet {
+                address: *address,
+                port: *port,
+                scope: scope.as_ref().map(Device::from),
+            },
+            Endpoint::Path(path) => {
+                Self::Path { path: path.to_lossy(), path_hex: path.hex_unless_utf8() }
+            }
+            Endpoint::Abstract(name) => {
+                Self::Abstract { name: name.to_lossy(), hex: name.hex_unless_utf8() }
+            }
+        }
+    }
+}
+
+/// A network interface.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+pub struct Device<'a> {
+    /// The kernel's interface index.
+    pub index: u32,
+    /// The interface's name; null when the index could not be resolved.
+    pub name: Option<Cow<'a, str>>,
+}
+
+impl<'a> From<&'a Interface> for Device<'a> {
+    fn from(interface: &'a Interface) -> Self {
+        Self { index: interface.index, name: interface.name.as_ref().map(Text::to_lossy) }
+    }
+}
+
+/// A process that holds a socket, and its descriptor.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+pub struct Owner<'a> {
+    /// The process number.
+    pub pid: u32,
+    /// The parent's number.
+    pub ppid: Option<u32>,
+    /// The name a person knows the process by.
+    pub command: Option<Cow<'a, str>>,
+    /// The bytes of `command` in hexadecimal, where they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command_hex: Option<String>,
+    /// The kernel's own short name, at most 15 bytes: what lsof and ss print.
+    pub comm: Option<Cow<'a, str>>,
+    /// The command line; bytes that are not UTF-8 are replaced by U+FFFD.
+    pub argv: Option<Vec<Cow<'a, str>>>,
+    /// The effective user of the process.
+    pub uid: Option<u32>,
+    /// The name of that user.
+    pub user: Option<Cow<'a, str>>,
+    /// The bytes of `user` in hexadecimal, where they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_hex: Option<String>,
+    /// The descriptor; null when the source does not tell, or the owner is inferred.
+    pub fd: Option<u32>,
+    /// How the owner was found.
+    pub via: Via,
+}
+
+impl<'a> From<&'a process::Owner> for Owner<'a> {
+    fn from(owner: &'a process::Owner) -> Self {
+        let process = &*owner.process;
+        let (command, command_hex) = name(process.command.as_ref());
+        let (user, user_hex) = name(process.user.as_ref());
+        Self {
+            pid: process.pid.0,
+            ppid: process.ppid.map(|pid| pid.0),
+            command,
+            command_hex,
+            comm: process.comm.as_ref().map(Text::to_lossy),
+            argv: process.argv.as_ref().map(|argv| argv.iter().map(Text::to_lossy).collect()),
+            uid: process.uid.map(|uid| uid.0),
+            user,
+            user_hex,
+            fd: owner.fd.map(|fd| fd.0),
+            via: owner.via,
+        }
+    }
+}
+
+/// Returns a name as JSON can hold it, and its bytes where that loses some.
+fn name(text: Option<&Text>) -> (Option<Cow<'_, str>>, Option<String>) {
+    (text.map(Text::to_lossy), text.and_then(Text::hex_unless_utf8))
+}
+
+/// Writes the listing as one indented object.
+///
+/// # Errors
+///
+/// When `out` cannot be written to.
+pub fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(64 * 1024, out);
+    serde_json::to_writer_pretty(&mut out, &List::from(snapshot))?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// Writes one socket a line, and nothing else: each line is an element of `sockets` in the listing.
+/// What could not be read is said on stderr only.
+///
+/// # Errors
+///
+/// When `out` cannot be written to.
+pub fn write_lines(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(64 * 1024, out);
+    for entry in &snapshot.entries {
+        serde_json::to_writer(&mut out, &Socket::from(entry))?;
+        out.write_all(b"\n")?;
+    }
+    out.flush()
+}
+
+/// Returns the JSON Schema of a listing, indented.
+#[cfg(feature = "cli")]
+pub fn schema() -> String {
+    let generator = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+    let schema = generator.into_generator().into_root_schema_for::<List<'static>>();
+    format!("{:#}\n", schema.as_value())
+}
+
+#[cfg(all(test, feature = "cli"))]
+mod tests;

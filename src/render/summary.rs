@@ -1,0 +1,106 @@
+//! What could not be seen, in one line for stderr.
+
+use crate::render::sanitize;
+use crate::snapshot::{Gap, Missing, Snapshot};
+
+/// Returns one line, without its end, that names the most important gap, how to close it, and how
+/// many more there are; `None` when nothing is missing.
+pub fn summary(snapshot: &Snapshot) -> Option<String> {
+    let mut gaps = snapshot.gaps();
+    if gaps.iter().any(|gap| gap.what == Missing::Owners) {
+        // They are why the owners are hidden: one gap, not two.
+        gaps.retain(|gap| gap.what != Missing::Descriptors);
+    }
+    gaps.sort_by_key(|gap| importance(gap.what));
+    let (first, more) = gaps.split_first()?;
+    let mut line = describe(first, snapshot.entries.len());
+    if let Some(hint) = &first.hint {
+        line.push_str("; hint: ");
+        line.push_str(hint);
+    }
+    match more.len() {
+        0 => {}
+        1 => line.push_str(" (+1 more gap, see --json)"),
+        more => line.push_str(&format!(" (+{more} more gaps, see --json)")),
+    }
+    Some(sanitize::string(&line).into_owned())
+}
+
+/// Missing rows matter more than missing owners, and those more than missing facts.
+fn importance(what: Missing) -> u8 {
+    match what {
+        Missing::Sockets => 0,
+        Missing::Owners => 1,
+        Missing::Descriptors => 2,
+        Missing::BoundSockets => 3,
+        Missing::SocketFacts => 4,
+        Missing::ProcessFacts => 5,
+        Missing::UserNames => 6,
+    }
+}
+
+fn describe(gap: &Gap, rows: usize) -> String {
+    let why = &gap.why;
+    let detail = gap.detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default();
+    match (gap.what, gap.count) {
+        (Missing::Owners, Some(count)) => {
+            format!("{count} of {rows} sockets have a hidden owner{detail}: {why}")
+        }
+        (Missing::Descriptors, Some(count)) => {
+            format!("the descriptors of {count} processes could not be read{detail}: {why}")
+        }
+        (Missing::ProcessFacts, Some(count)) => {
+            format!("{count} processes could not be fully read{detail}: {why}")
+        }
+        (what, _) => format!("{what} could not be read{detail}: {why}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::fixture;
+
+    #[test]
+    fn nothing_missing_is_silence() {
+        let mut snapshot = fixture::snapshot();
+        snapshot.unread.clear();
+        snapshot.entries.clear();
+        assert_eq!(summary(&snapshot), None);
+    }
+
+    #[test]
+    fn hidden_owners_and_their_cause_are_one_gap() {
+        let mut snapshot = fixture::snapshot();
+        snapshot.unread.retain(|gap| gap.what == Missing::Descriptors);
+        assert_eq!(
+            summary(&snapshot).unwrap(),
+            "1 of 18 sockets have a hidden owner: permission denied; \
+             hint: run as root (sudo) to see other users' processes"
+        );
+    }
+
+    #[test]
+    fn missing_rows_matter_most_and_the_rest_is_counted() {
+        assert_eq!(
+            summary(&fixture::snapshot()).unwrap(),
+            "sockets could not be read (udplite over inet6): module not loaded \
+             (+1 more gap, see --json)"
+        );
+    }
+
+    #[test]
+    fn unread_descriptors_are_said_even_when_no_row_is_hidden() {
+        let mut snapshot = fixture::snapshot();
+        snapshot.entries.clear();
+        snapshot.unread.retain(|gap| gap.what == Missing::Descriptors);
+        assert!(summary(&snapshot).unwrap().starts_with("the descriptors of 41 processes"));
+    }
+
+    #[test]
+    fn it_is_one_line_whatever_the_system_says() {
+        let mut snapshot = fixture::snapshot();
+        snapshot.unread = vec![Gap::new(Missing::Sockets, "two\nlines\x1b[2J")];
+        assert!(!summary(&snapshot).unwrap().contains(char::is_control));
+    }
+}

@@ -16,6 +16,9 @@ pub mod portable;
 )]
 mod process;
 pub mod replay;
+#[cfg(feature = "cli")]
+pub mod resolve;
+pub mod services;
 #[cfg(any(
     test,
     not(all(feature = "portable", any(target_os = "linux", target_os = "macos", windows)))

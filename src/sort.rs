@@ -130,7 +130,7 @@ mod tests {
         let entries = fixture::snapshot().entries;
         let states = columns(&entries, &[], Column::State);
         let listeners =
-            states.iter().take_while(|state| *state == "LISTEN" || *state == "").count();
+            states.iter().take_while(|state| *state == "LISTEN" || state.is_empty()).count();
         assert!(states.iter().skip(listeners).all(|state| state != "LISTEN"), "{states:?}");
         assert_eq!(states.last().map(String::as_str), Some("TIME_WAIT"));
     }

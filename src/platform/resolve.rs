@@ -11,8 +11,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::services::Services;
 use crate::render::names::ResolvedNames;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Entry, Snapshot};
 use crate::socket::Endpoint;
 
 /// How many look-ups run at once: they only wait.
@@ -21,7 +22,7 @@ const WORKERS: usize = 32;
 /// Returns the names of the snapshot's addresses and ports that can be found within the budget.
 pub fn resolve(snapshot: &Snapshot, budget: Duration) -> ResolvedNames {
     let mut names = ResolvedNames::default();
-    let services = super::lookup::Services::read();
+    let services = Services::read();
     for entry in &snapshot.entries {
         for port in ends(entry).filter_map(Endpoint::port) {
             if let Some(name) = services.name(entry.socket.protocol, port) {
@@ -36,14 +37,15 @@ pub fn resolve(snapshot: &Snapshot, budget: Duration) -> ResolvedNames {
         .filter_map(Endpoint::canonical_address)
         .filter(|address| !address.is_unspecified())
         .collect();
-    for (address, host) in hosts(addresses, budget, |address| dns_lookup::lookup_addr(&address).ok())
+    for (address, host) in
+        hosts(addresses, budget, |address| dns_lookup::lookup_addr(&address).ok())
     {
         names.insert_host(address, host);
     }
     names
 }
 
-fn ends(entry: &crate::snapshot::Entry) -> impl Iterator<Item = &Endpoint> {
+fn ends(entry: &Entry) -> impl Iterator<Item = &Endpoint> {
     entry.socket.local.iter().chain(&entry.socket.peer)
 }
 
@@ -109,7 +111,7 @@ fn lock(work: &Mutex<Work>) -> MutexGuard<'_, Work> {
 mod tests {
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(600);
+    const LONG: Duration = Duration::from_mins(10);
 
     fn addresses(count: u8) -> BTreeSet<IpAddr> {
         (0..count).map(|last| IpAddr::from([192, 0, 2, last])).collect()
@@ -131,15 +133,15 @@ mod tests {
 
     #[test]
     fn a_look_up_that_hangs_does_not_outlast_the_budget() {
-        let (hold, held) = std::sync::mpsc::channel::<()>();
-        let held = Mutex::new(held);
+        let (over, until_over) = std::sync::mpsc::channel::<()>();
+        let until_over = Mutex::new(until_over);
         let found = hosts(addresses(1), Duration::from_millis(10), move |_| {
             // Hangs until the test is over: a sender that is dropped ends it.
-            let _gone = held.lock().unwrap().recv();
+            let _gone = until_over.lock().unwrap().recv();
             Some("late".to_owned())
         });
         assert_eq!(found, HashMap::new());
-        drop(hold);
+        drop(over);
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub struct UnknownField(pub char);
 ///
 /// When `out` cannot be written to.
 pub fn write(snapshot: &Snapshot, fields: &Fields, out: &mut dyn Write) -> io::Result<()> {
-    let mut processes: BTreeMap<Pid, (&Process, Vec<(Option<Fd>, &Socket)>)> = BTreeMap::new();
+    let mut processes: BTreeMap<Pid, Holdings<'_>> = BTreeMap::new();
     for entry in &snapshot.entries {
         for owner in entry.ownership.owners() {
             // Inferred owners have no descriptor: lsof could not see them.
@@ -84,6 +84,9 @@ pub fn write(snapshot: &Snapshot, fields: &Fields, out: &mut dyn Write) -> io::R
     }
     out.flush()
 }
+
+/// A process and what it holds.
+type Holdings<'a> = (&'a Process, Vec<(Option<Fd>, &'a Socket)>);
 
 /// The fields of one process or file.
 struct Set<'a> {
@@ -174,10 +177,12 @@ impl fmt::Display for State {
         if *protocol != Protocol::Unix {
             return write!(f, "ST={state}");
         }
-        match state {
-            TcpState::Established => f.write_str("ST=CONNECTED"),
-            TcpState::Closed => f.write_str("ST=UNCONNECTED"),
-            other => write!(f, "ST={other}"),
+        if *state == TcpState::Established {
+            f.write_str("ST=CONNECTED")
+        } else if *state == TcpState::Closed {
+            f.write_str("ST=UNCONNECTED")
+        } else {
+            write!(f, "ST={state}")
         }
     }
 }

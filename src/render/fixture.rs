@@ -1,7 +1,5 @@
 //! The snapshot that tests render: one row of every kind that is easy to get wrong.
 
-use std::time::{Duration, SystemTime};
-
 use crate::join::join;
 use crate::process::{Fd, Holder, Pid, Process, Uid, Via};
 use crate::render::column::Column;
@@ -31,9 +29,10 @@ pub(crate) fn snapshot() -> Snapshot {
     join(collected())
 }
 
+#[expect(clippy::too_many_lines, reason = "one socket after the other")]
 fn collected() -> Collected {
-    let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_341_600);
-    let mut all = Collected::new(Timestamp(noon), "linux", "linux");
+    let morning = humantime::parse_rfc3339("2026-11-22T10:00:00Z").unwrap();
+    let mut all = Collected::new(Timestamp(morning), "linux", "linux");
     all.users = [(0, "root"), (33, "www-data"), (999, "redis"), (1000, "alice")]
         .map(|(uid, name)| (Uid(uid), Text::from(name)))
         .into();
@@ -213,9 +212,9 @@ fn tcp_listener(all: &mut Collected, local: &str, uid: u32) -> SocketId {
     id
 }
 
-fn process(pid: u32, ppid: u32, command: &str, uid: u32, argv: &[&str]) -> Process {
+fn process(pid: u32, parent: u32, command: &str, uid: u32, argv: &[&str]) -> Process {
     Process {
-        ppid: Some(Pid(ppid)),
+        ppid: Some(Pid(parent)),
         command: Some(command.into()),
         comm: Some(Text::from(command.bytes().take(15).collect::<Vec<u8>>())),
         uid: Some(Uid(uid)),

@@ -300,5 +300,6 @@ pub fn schema() -> String {
     format!("{:#}\n", schema.as_value())
 }
 
-#[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
+#[cfg(feature = "cli")]
 mod tests;

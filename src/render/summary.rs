@@ -18,12 +18,12 @@ pub fn summary(snapshot: &Snapshot) -> Option<String> {
         line.push_str("; hint: ");
         line.push_str(hint);
     }
-    match more.len() {
-        0 => {}
-        1 => line.push_str(" (+1 more gap, see --json)"),
-        more => line.push_str(&format!(" (+{more} more gaps, see --json)")),
-    }
-    Some(sanitize::string(&line).into_owned())
+    let others = match more.len() {
+        0 => String::new(),
+        1 => " (+1 more gap, see --json)".to_owned(),
+        more => format!(" (+{more} more gaps, see --json)"),
+    };
+    Some(sanitize::string(&line).into_owned() + &others)
 }
 
 /// Missing rows matter more than missing owners, and those more than missing facts.

@@ -99,7 +99,7 @@ impl Writer<'_> {
     fn draw(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut builder = Builder::with_capacity(self.grid.rows() + 1, self.layout.columns.len());
         self.each_line(|line| {
-            builder.push_record(line.iter().map(|cell| cell.painted()));
+            builder.push_record(line.iter().map(Painted::painted));
             Ok(())
         })?;
         if builder.count_records() == 0 {
@@ -146,7 +146,7 @@ impl Writer<'_> {
             cells.extend(self.layout.columns.iter().map(|shown| {
                 let header = shown.column.spec().header;
                 let cell = Cell { text: header, width: header.width() };
-                Painted::new(cell, shown, self.options.color.then(|| Color::BOLD))
+                Painted::new(cell, shown, self.options.color.then_some(Color::BOLD))
             }));
             line(&cells)?;
         }

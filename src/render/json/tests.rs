@@ -111,7 +111,7 @@ fn collect_properties(schema: &Value, fields: &mut Vec<String>) {
             object.values().for_each(|value| collect_properties(value, fields));
         }
         Value::Array(values) => values.iter().for_each(|value| collect_properties(value, fields)),
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

@@ -1,6 +1,8 @@
 //! Real sockets on the loopback, found again in the kernel's own tables.
 
-use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{
+    Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV6, TcpListener, TcpStream, UdpSocket,
+};
 use std::os::linux::fs::MetadataExt as _;
 
 use rustix::fd::{AsFd, OwnedFd};
@@ -199,6 +201,19 @@ fn a_udp_socket_has_no_state_and_a_peer_when_connected() {
     assert_eq!((found.state, found.peer), (None, local));
 }
 
+#[test]
+fn an_address_of_one_link_has_its_interface_for_scope() {
+    // The loopback is number 1 in every namespace (LOOPBACK_IFINDEX). It has no link-local address
+    // of its own, but anybody may bind to a group of link scope on it.
+    let group: Ipv6Addr = "ff02::1".parse().unwrap();
+    let socket = UdpSocket::bind(SocketAddrV6::new(group, 0, 0, 1)).unwrap();
+    let lo = Some(Interface { index: 1, name: Some("lo".into()) });
+    let found = udp_row(&socket);
+    let port = socket.local_addr().unwrap().port();
+    let local = Endpoint::Inet { address: group.into(), port, scope: lo.clone() };
+    assert_eq!((found.local, found.interface), (Some(local), lo));
+}
+
 /// Returns an inet6 listener on every address, and its port.
 fn listener_on_all(v6only: bool) -> (TcpListener, u16) {
     let socket =
@@ -236,9 +251,9 @@ fn an_inet_connection_on_an_inet6_socket_stays_mapped() {
 #[test]
 fn every_socket_has_an_id_and_a_cookie_of_its_own() {
     let _listener = TcpListener::bind(LOCALHOST).unwrap();
-    // Asks for listeners twice over: as themselves, and for those who wait at them.
-    let dump =
-        dump(&Request { states: Some(vec![TcpState::Established]), ..EVERYTHING() }).unwrap();
+    // Reads listeners twice over: for their ports, and for those who wait at them.
+    let ports = Some(PortWish::Local(0..=u16::MAX));
+    let dump = dump(&Request { ports, ..EVERYTHING() }).unwrap();
     let ids: HashSet<SocketId> = dump.sockets.iter().map(|socket| socket.id).collect();
     assert_eq!(ids.len(), dump.sockets.len());
     let cookies: Vec<Cookie> = dump.sockets.iter().filter_map(|socket| socket.cookie).collect();

@@ -11,3 +11,4 @@ pub(crate) mod process;
 #[cfg_attr(not(test), expect(dead_code, reason = "used once the backend is put together"))]
 pub(crate) mod sock_diag;
 mod stat;
+mod unix_diag;

@@ -18,9 +18,6 @@ use crate::socket::{
 };
 use crate::state::TcpState;
 
-/// The message type of a request and of its rows (linux/include/uapi/linux/sock_diag.h).
-pub(crate) const SOCK_DIAG_BY_FAMILY: u16 = 20;
-
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
 const INET_DIAG_REQ_BYTECODE: u16 = 1;

@@ -3,6 +3,8 @@
 //!
 //! They tell less: no cookie, no accept limit, no device, no v6only, no bound-only sockets.
 
+mod unix;
+
 use std::fmt::Write as _;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -85,16 +87,20 @@ impl ByteOrder {
     }
 }
 
-/// Parses a table of TCP, UDP, UDPLITE or raw sockets.
+/// Parses a table.
 pub(crate) fn parse(bytes: &[u8], protocol: Protocol, family: Family, order: ByteOrder) -> Table {
     let mut table = Table::default();
     for line in bytes.split(|byte| *byte == b'\n') {
-        let line = line.trim_ascii();
-        if line.is_empty() || line.starts_with(b"sl ") {
+        let line = line.trim_ascii_start();
+        if line.is_empty() || line.starts_with(b"sl ") || line.starts_with(b"Num ") {
             continue;
         }
-        let row = std::str::from_utf8(line).ok();
-        match row.and_then(|row| parse_row(row, protocol, family, order)) {
+        let socket = match (protocol, std::str::from_utf8(line)) {
+            (Protocol::Unix, _) => unix::parse_row(line),
+            (_, Ok(row)) => parse_row(row, protocol, family, order),
+            (_, Err(_)) => None,
+        };
+        match socket {
             Some(socket) => table.sockets.push(socket),
             None => table.odd.push(OddRow::new(line)),
         }
@@ -102,7 +108,7 @@ pub(crate) fn parse(bytes: &[u8], protocol: Protocol, family: Family, order: Byt
     table
 }
 
-/// Parses one row (`get_tcp4_sock`, linux/net/ipv4/tcp_ipv4.c):
+/// Parses a row of an IP protocol (`get_tcp4_sock`, linux/net/ipv4/tcp_ipv4.c):
 /// `sl local remote state tx:rx timer:expires retransmits uid timeout inode …`.
 fn parse_row(row: &str, protocol: Protocol, family: Family, order: ByteOrder) -> Option<Socket> {
     let mut words = row.split_ascii_whitespace();
@@ -172,7 +178,7 @@ fn parse_address(digits: &str, family: Family, order: ByteOrder) -> Option<IpAdd
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::socket::TimerKind;
+    use crate::text::Text;
     use proptest::prelude::*;
 
     const TCP: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -241,6 +247,32 @@ mod tests {
     }
 
     #[test]
+    fn unix_rows_have_state_and_name() {
+        let text = b"Num       RefCount Protocol Flags    Type St Inode Path
+0000000000000000: 00000002 00000000 00010000 0001 01 20617 /run/a b.sock
+0000000000000000: 00000003 00000000 00000000 0001 03   617 @/tmp/.X11-unix/X0
+0000000000000000: 00000002 00000000 00000000 0002 01 20618
+0000000000000000: 00000003 00000000 00000000 0005 02     0
+0000000000000000: 00000003 00000000 00000000 0001 01 20619 caf\xe9 \n";
+        let table = parse(text, Protocol::Unix, Family::Unix, ByteOrder::Little);
+        assert_eq!(table.odd, []);
+        let rows: Vec<_> =
+            table.sockets.into_iter().map(|row| (row.state, row.inode, row.local)).collect();
+        let path = |path: &[u8]| Some(Endpoint::Path(Text::new(path)));
+        let name = Some(Endpoint::Abstract("/tmp/.X11-unix/X0".into()));
+        assert_eq!(
+            rows,
+            [
+                (Some(TcpState::Listen), Some(Inode(20617)), path(b"/run/a b.sock")),
+                (Some(TcpState::Established), Some(Inode(617)), name),
+                (None, Some(Inode(20618)), None),
+                (Some(TcpState::Established), None, None),
+                (Some(TcpState::Closed), Some(Inode(20619)), path(b"caf\xe9 ")),
+            ]
+        );
+    }
+
+    #[test]
     fn one_odd_row_does_not_cost_the_others() {
         let table = tcp(&format!("{TCP}   3: what\x1b[2J\n"));
         assert_eq!(table.sockets.len(), 3);
@@ -273,16 +305,22 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_the_parser_panic(bytes: Vec<u8>) {
-            for family in [Family::Inet, Family::Inet6, Family::Unix] {
-                let table = parse(&bytes, Protocol::Udp, family, ByteOrder::Big);
+            for (protocol, family) in [
+                (Protocol::Udp, Family::Inet),
+                (Protocol::Udp, Family::Inet6),
+                (Protocol::Unix, Family::Unix),
+            ] {
+                let table = parse(&bytes, protocol, family, ByteOrder::Big);
                 prop_assert!(table.sockets.len() + table.odd.len() <= bytes.len());
             }
         }
 
         #[test]
         fn no_row_makes_the_parser_panic(row in "([0-9A-Fa-f:é]{0,9} ?){0,12}") {
-            let table = tcp(&row);
-            prop_assert!(table.sockets.len() + table.odd.len() <= 1);
+            for protocol in [Protocol::Tcp, Protocol::Unix] {
+                let table = parse(row.as_bytes(), protocol, Family::Inet, ByteOrder::Little);
+                prop_assert!(table.sockets.len() + table.odd.len() <= 1);
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use rustix::fd::OwnedFd;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
 
-use super::{inet_diag, netlink, proc_net};
+use super::{inet_diag, netlink, proc_net, unix_diag};
 use crate::error::CollectError;
 use crate::platform::{PortWish, Request};
 use crate::snapshot::{Gap, Missing};
@@ -56,6 +56,9 @@ pub(crate) fn dump(request: &Request) -> Result<Dump, CollectError> {
     reader.finish(request)
 }
 
+/// The message type of every request and row (linux/include/uapi/linux/sock_diag.h).
+const SOCK_DIAG_BY_FAMILY: u16 = 20;
+
 /// One table of the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Table {
@@ -65,16 +68,21 @@ struct Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} over {}", self.protocol, self.family)
+        let Self { protocol, family } = self;
+        if *family == Family::Unix {
+            return write!(f, "{protocol}");
+        }
+        write!(f, "{protocol} over {family}")
     }
 }
 
-/// Returns the tables a request needs. UNIX sockets are not among them.
+/// Returns the tables a request needs.
 fn tables(request: &Request) -> impl Iterator<Item = Table> {
-    let protocols = request.protocols.iter().filter(|protocol| **protocol != Protocol::Unix);
-    protocols.flat_map(|&protocol| {
-        let families = request.families.iter().filter(|family| **family != Family::Unix);
-        families.map(move |&family| Table { protocol, family })
+    let of = |&protocol: &Protocol| {
+        request.families.iter().map(move |&family| Table { protocol, family })
+    };
+    request.protocols.iter().flat_map(of).filter(|Table { protocol, family }| {
+        (*protocol == Protocol::Unix) == (*family == Family::Unix)
     })
 }
 
@@ -219,22 +227,31 @@ fn read_diag(
     ports: Option<&PortWish>,
     sockets: &mut Vec<Socket>,
 ) -> io::Result<netlink::Outcome> {
+    if table.protocol == Protocol::Unix {
+        let body = unix_diag::encode_request(states);
+        return netlink::dump(SOCK_DIAG_BY_FAMILY, &body, sockets, unix_diag::decode_socket);
+    }
     let body = inet_diag::encode_request(table.protocol, table.family, states, ports)
         .ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))?;
-    netlink::dump(inet_diag::SOCK_DIAG_BY_FAMILY, &body, sockets, |message| {
+    netlink::dump(SOCK_DIAG_BY_FAMILY, &body, sockets, |message| {
         inet_diag::decode_socket(message, table.protocol)
     })
 }
 
 /// Returns a gap for each reason why sock_diag did not give tables that `/proc/net` then did.
 fn fallback_gaps(fallbacks: &BTreeMap<Table, String>) -> Vec<Gap> {
-    let mut tables: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut tables: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
     for (table, why) in fallbacks {
-        tables.entry(why).or_default().push(table.to_string());
+        let lost = match table.protocol {
+            Protocol::Unix => "cookies, users and queues",
+            Protocol::Tcp => "cookies, backlog limits, devices and v6only",
+            Protocol::Udp | Protocol::Udplite | Protocol::Raw => "cookies, devices and v6only",
+        };
+        tables.entry((why, lost)).or_default().push(table.to_string());
     }
-    let gap = |(why, tables): (&str, Vec<String>)| {
-        Gap::new(Missing::SocketFacts, format!("sock_diag: {why}"))
-            .detail(format!("cookies, backlog limits, devices and v6only of {}", tables.join(", ")))
+    let gap = |((why, lost), tables): ((&str, &str), Vec<String>)| {
+        let gap = Gap::new(Missing::SocketFacts, format!("sock_diag: {why}"));
+        gap.detail(format!("{lost} of {}", tables.join(", ")))
     };
     tables.into_iter().map(gap).collect()
 }

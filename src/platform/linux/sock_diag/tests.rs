@@ -4,6 +4,8 @@ use std::net::{
     Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV6, TcpListener, TcpStream, UdpSocket,
 };
 use std::os::linux::fs::MetadataExt as _;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr as SocketAddrUnix, UnixDatagram, UnixListener, UnixStream};
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::net::{bind, getsockname, ipproto, listen, sockopt};
@@ -457,6 +459,59 @@ fn an_odd_row_of_the_fallback_is_a_gap() {
     let gaps = refused(directory.path(), &[TCP]).finish(&EVERYTHING()).unwrap().gaps;
     let odd = Gap::new(Missing::Sockets, r"cannot understand '\x1b[31m what'");
     assert_eq!(gaps[0], odd.detail("2 rows of tcp over inet"));
+}
+
+/// Returns the UNIX sockets of a dump.
+fn unix_rows() -> Vec<Socket> {
+    let (protocols, families) = (vec![Protocol::Unix], vec![Family::Unix]);
+    let dump = dump(&Request { protocols, families, ..EVERYTHING() }).unwrap();
+    assert_eq!(dump.gaps, []);
+    dump.sockets
+}
+
+/// Returns the row of this socket.
+fn row_of(socket: impl AsFd, rows: &[Socket]) -> &Socket {
+    let inode = Some(inode(socket));
+    rows.iter().find(|row| row.inode == inode).expect("the socket's row")
+}
+
+#[test]
+fn unix_sockets_have_their_names_and_states() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a b.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let name = format!("sockscope {}\0!", std::process::id());
+    let datagram =
+        UnixDatagram::bind_addr(&SocketAddrUnix::from_abstract_name(&name).unwrap()).unwrap();
+    let (one, _other) = UnixStream::pair().unwrap();
+
+    let rows = unix_rows();
+    let bound = Some(Endpoint::Path(Text::new(path.as_os_str().as_encoded_bytes())));
+    let row = row_of(&listener, &rows);
+    assert_eq!((row.state, &row.local, row.uid), (Some(TcpState::Listen), &bound, Some(me())));
+    assert!(matches!(row.queues, Some(Queues::Backlog { pending: 0, limit: Some(1..) })));
+    let row = row_of(&datagram, &rows);
+    assert_eq!((row.state, &row.local), (None, &Some(Endpoint::Abstract(name.into()))));
+    let row = row_of(&one, &rows);
+    assert_eq!((row.state, &row.local), (Some(TcpState::Established), &None));
+}
+
+#[test]
+fn both_sources_agree_on_unix_sockets() {
+    let directory = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(directory.path().join("x")).unwrap();
+    let (one, _other) = UnixStream::pair().unwrap();
+    let datagram = UnixDatagram::unbound().unwrap();
+
+    let table = Table { protocol: Protocol::Unix, family: Family::Unix };
+    let theirs = refused(Path::new(proc_net::DIRECTORY), &[table]).finish(&EVERYTHING()).unwrap();
+    let ours = unix_rows();
+    for socket in [listener.as_fd(), one.as_fd(), datagram.as_fd()] {
+        let mut ours = row_of(socket, &ours).clone();
+        let theirs = row_of(socket, &theirs.sockets);
+        (ours.id, ours.cookie, ours.uid, ours.queues) = (theirs.id, None, None, None);
+        assert_eq!(*theirs, ours);
+    }
 }
 
 #[test]

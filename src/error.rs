@@ -50,3 +50,12 @@ impl CollectError {
         }
     }
 }
+
+/// Returns what went wrong as a fragment such as `permission denied`: the system's words, without
+/// the number.
+pub fn cause(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split_once(" (os error").map_or(text.as_str(), |(text, _)| text);
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}

@@ -13,7 +13,7 @@ use rustix::fd::OwnedFd;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
 
 use super::{inet_diag, netlink, proc_net, unix_diag};
-use crate::error::CollectError;
+use crate::error::{CollectError, cause};
 use crate::platform::{PortWish, Request};
 use crate::snapshot::{Gap, Missing};
 use crate::socket::{Endpoint, Family, Interface, NetnsId, Protocol, Socket, SocketId};
@@ -266,15 +266,6 @@ fn kernel_version(release: &str) -> Option<(u32, u32)> {
 fn current_netns() -> Option<NetnsId> {
     let link = std::fs::metadata("/proc/thread-self/ns/net").ok()?;
     Some(NetnsId(link.st_ino()))
-}
-
-/// Returns what went wrong as a fragment such as `permission denied`: the system's words, without
-/// the number.
-fn cause(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split_once(" (os error").map_or(text.as_str(), |(text, _)| text);
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// The names of this thread's network interfaces, each looked up once.

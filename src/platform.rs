@@ -5,6 +5,7 @@
 //! ARCHITECTURE.md names has a `cfg(target_os)`.
 
 pub mod clock;
+pub mod limits;
 #[cfg(target_os = "linux")]
 pub mod linux;
 #[cfg(all(feature = "portable", any(target_os = "linux", target_os = "macos", windows)))]

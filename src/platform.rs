@@ -8,6 +8,7 @@ pub mod clock;
 pub mod limits;
 #[cfg(target_os = "linux")]
 pub mod linux;
+pub mod lookup;
 #[cfg(all(feature = "portable", any(target_os = "linux", target_os = "macos", windows)))]
 pub mod portable;
 #[cfg(any(target_os = "linux", all(feature = "portable", any(target_os = "macos", windows))))]
@@ -25,6 +26,8 @@ pub mod services;
     not(all(feature = "portable", any(target_os = "linux", target_os = "macos", windows)))
 ))]
 mod unsupported;
+#[cfg_attr(not(test), expect(dead_code, reason = "used once the Linux backend is put together"))]
+pub(crate) mod users;
 
 use std::ops::RangeInclusive;
 

@@ -10,6 +10,59 @@ use crate::socket::Protocol;
 const PATH: &str =
     if cfg!(windows) { r"C:\Windows\System32\drivers\etc\services" } else { "/etc/services" };
 
+/// The commonest services, in the file's own form: containers often lack the file, and it the newer
+/// ones.
+const BUILT_IN: &str = "\
+ftp 21/tcp
+ssh 22/tcp
+telnet 23/tcp
+smtp 25/tcp
+domain 53/tcp dns
+domain 53/udp dns
+bootps 67/udp
+bootpc 68/udp
+tftp 69/udp
+http 80/tcp www
+kerberos 88/tcp
+kerberos 88/udp
+pop3 110/tcp
+sunrpc 111/tcp portmapper
+sunrpc 111/udp portmapper
+ntp 123/udp
+imap2 143/tcp imap
+snmp 161/udp
+ldap 389/tcp
+https 443/tcp
+https 443/udp
+microsoft-ds 445/tcp
+submissions 465/tcp
+syslog 514/udp
+ipp 631/tcp
+ldaps 636/tcp
+domain-s 853/tcp
+rsync 873/tcp
+imaps 993/tcp
+pop3s 995/tcp
+socks 1080/tcp
+openvpn 1194/udp
+ms-sql-s 1433/tcp
+mqtt 1883/tcp
+nfs 2049/tcp
+mysql 3306/tcp
+ms-wbt-server 3389/tcp rdp
+stun 3478/udp
+postgresql 5432/tcp postgres
+amqp 5672/tcp
+mdns 5353/udp
+llmnr 5355/udp
+redis 6379/tcp
+http-alt 8080/tcp
+secure-mqtt 8883/tcp
+memcached 11211/tcp
+mongodb 27017/tcp
+wireguard 51820/udp
+";
+
 /// The services of this system.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Services {
@@ -18,10 +71,11 @@ pub struct Services {
 }
 
 impl Services {
-    /// Reads the system's file. Without one, or with one that cannot be read, no port has a name:
-    /// ports are shown as numbers, which are always right.
+    /// Reads the system's file. Its names come before the built-in ones; a file that cannot be read
+    /// leaves those.
     pub fn read() -> Self {
-        fs::read(PATH).map(|file| Self::parse(&String::from_utf8_lossy(&file))).unwrap_or_default()
+        let file = fs::read(PATH).unwrap_or_default();
+        Self::parse(&format!("{}\n{BUILT_IN}", String::from_utf8_lossy(&file)))
     }
 
     /// Parses `name port/protocol aliases… # comment` lines; what is neither TCP nor UDP, or not of
@@ -76,6 +130,7 @@ const fn ports_of(protocol: Protocol) -> Option<Protocol> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn services() -> Services {
         Services::parse(
@@ -116,5 +171,26 @@ mod tests {
     fn what_is_not_a_service_is_left_out() {
         assert_eq!(services().port("broken", None), None);
         assert_eq!(services().port("sctp-thing", None), None);
+    }
+
+    #[test]
+    fn every_built_in_line_is_a_service() {
+        let services = Services::parse(BUILT_IN);
+        assert_eq!(services.names.len(), BUILT_IN.lines().count());
+    }
+
+    #[test]
+    fn the_common_services_are_known_everywhere() {
+        let services = Services::read();
+        assert_eq!(services.port("ssh", Some(Protocol::Tcp)), Some(22));
+        assert_eq!(services.port("https", None), Some(443));
+        assert_eq!(services.name(Protocol::Udp, 53), Some("domain"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text: String) {
+            Services::parse(&text);
+        }
     }
 }

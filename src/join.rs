@@ -214,3 +214,219 @@ fn match_score(listener: &Socket, connection: &Socket) -> Option<u8> {
     (connection.family == listener.family || connection.family == Family::Inet)
         .then_some(device + address)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::process::Fd;
+    use crate::snapshot::{Gap, Timestamp};
+    use crate::socket::Inode;
+
+    fn collected() -> Collected {
+        let mut collected = Collected::new(Timestamp(SystemTime::UNIX_EPOCH), "linux", "linux");
+        collected.holders = Some(Vec::new());
+        collected
+    }
+
+    fn tcp(id: u64, state: TcpState, local: &str) -> Socket {
+        let local: std::net::SocketAddr = local.parse().unwrap();
+        let family = if local.is_ipv4() { Family::Inet } else { Family::Inet6 };
+        let mut socket = Socket::new(SocketId(id), Protocol::Tcp, family);
+        socket.state = Some(state);
+        socket.local = Some(local.into());
+        socket.inode = Some(Inode(id));
+        socket
+    }
+
+    fn unaccepted(id: u64, local: &str) -> Socket {
+        Socket { inode: None, ..tcp(id, TcpState::Established, local) }
+    }
+
+    fn process(pid: u32, start: u64) -> Process {
+        let mut process = Process::new(Pid(pid));
+        process.start = Some(start);
+        process
+    }
+
+    fn holder(pid: u32, fd: u32, socket: u64) -> Holder {
+        Holder { pid: Pid(pid), fd: Some(Fd(fd)), socket: SocketId(socket), via: Via::Fd }
+    }
+
+    fn pids(ownership: &Ownership) -> Vec<(u32, Via)> {
+        ownership.owners().iter().map(|owner| (owner.process.pid.0, owner.via)).collect()
+    }
+
+    /// The ownership of the last socket given, with one process per listener: socket N is held by
+    /// process N * 10.
+    fn owners_of_last(sockets: Vec<Socket>) -> Ownership {
+        let mut collected = collected();
+        collected.holders = Some(
+            sockets
+                .iter()
+                .filter(|socket| socket.inode.is_some())
+                .filter_map(|socket| u32::try_from(socket.id.0).ok())
+                .map(|id| holder(id * 10, 3, id.into()))
+                .collect(),
+        );
+        collected.sockets = sockets;
+        join(collected).entries.pop().unwrap().ownership
+    }
+
+    #[test]
+    fn a_forked_socket_has_every_owner_and_the_oldest_first() {
+        let mut collected = collected();
+        collected.sockets = vec![tcp(1, TcpState::Listen, "0.0.0.0:80")];
+        collected.holders =
+            Some(vec![holder(30, 6, 1), holder(20, 6, 1), holder(10, 6, 1), holder(20, 7, 1)]);
+        collected.processes = vec![process(10, 900), process(20, 100), process(30, 500)];
+        let snapshot = join(collected);
+        assert_eq!(
+            pids(&snapshot.entries[0].ownership),
+            [(20, Via::Fd), (20, Via::Fd), (30, Via::Fd), (10, Via::Fd)]
+        );
+    }
+
+    #[test]
+    fn a_process_that_could_not_be_read_keeps_its_number_and_comes_last() {
+        let mut collected = collected();
+        collected.sockets = vec![tcp(1, TcpState::Listen, "0.0.0.0:80")];
+        collected.holders = Some(vec![holder(5, 3, 1), holder(9, 3, 1)]);
+        collected.processes = vec![process(9, 100)];
+        assert_eq!(pids(&join(collected).entries[0].ownership), [(9, Via::Fd), (5, Via::Fd)]);
+    }
+
+    #[test]
+    fn time_wait_and_orphans_are_the_kernels() {
+        for state in [
+            TcpState::TimeWait,
+            TcpState::FinWait1,
+            TcpState::FinWait2,
+            TcpState::Closing,
+            TcpState::LastAck,
+        ] {
+            let socket = Socket { inode: None, ..tcp(1, state, "127.0.0.1:80") };
+            assert_eq!(owners_of_last(vec![socket]), Ownership::Kernel, "{state}");
+        }
+    }
+
+    #[test]
+    fn nobody_hidden_vanished_and_not_asked_are_four_answers() {
+        let alone = |change: fn(&mut Collected)| {
+            let mut collected = collected();
+            collected.sockets = vec![tcp(1, TcpState::Listen, "0.0.0.0:80")];
+            change(&mut collected);
+            join(collected).entries.pop().unwrap().ownership
+        };
+        assert_eq!(alone(|_| ()), Ownership::Hidden(HiddenReason::NoDescriptor));
+        assert_eq!(
+            alone(|c| c.gaps.push(Gap::new(Missing::Descriptors, "permission denied"))),
+            Ownership::Hidden(HiddenReason::Permission)
+        );
+        assert_eq!(
+            alone(|c| c.vanished.push(SocketId(1))),
+            Ownership::Hidden(HiddenReason::Vanished)
+        );
+        assert_eq!(alone(|c| c.holders = None), Ownership::Hidden(HiddenReason::NotAsked));
+    }
+
+    #[test]
+    fn an_unaccepted_connection_is_its_listeners() {
+        for state in [TcpState::Established, TcpState::SynRecv, TcpState::CloseWait] {
+            let waiting = Socket { state: Some(state), ..unaccepted(3, "127.0.0.1:80") };
+            let ownership = owners_of_last(vec![
+                tcp(1, TcpState::Listen, "0.0.0.0:80"),
+                tcp(2, TcpState::Listen, "0.0.0.0:81"),
+                waiting,
+            ]);
+            assert_eq!(pids(&ownership), [(10, Via::AcceptQueue)], "{state}");
+            assert_eq!(ownership.owners()[0].fd, None, "the descriptor is the listener's");
+        }
+    }
+
+    #[test]
+    fn a_specific_listener_wins_over_the_wildcard() {
+        let ownership = owners_of_last(vec![
+            tcp(1, TcpState::Listen, "0.0.0.0:80"),
+            tcp(2, TcpState::Listen, "127.0.0.1:80"),
+            unaccepted(3, "127.0.0.1:80"),
+        ]);
+        assert_eq!(pids(&ownership), [(20, Via::AcceptQueue)]);
+    }
+
+    #[test]
+    fn a_dual_stack_listener_takes_mapped_connections_and_a_v6only_one_does_not() {
+        for (v6only, expected) in
+            [(Some(false), vec![(10, Via::AcceptQueue)]), (Some(true), vec![])]
+        {
+            let listener = Socket { v6only, ..tcp(1, TcpState::Listen, "[::]:80") };
+            let ownership = owners_of_last(vec![listener, unaccepted(2, "[::ffff:127.0.0.1]:80")]);
+            assert_eq!(pids(&ownership), expected);
+        }
+    }
+
+    #[test]
+    fn a_listener_bound_to_another_device_is_not_it() {
+        let device = |index| Some(crate::socket::Interface { index, name: None });
+        let ownership = owners_of_last(vec![
+            Socket { interface: device(2), ..tcp(1, TcpState::Listen, "0.0.0.0:80") },
+            tcp(2, TcpState::Listen, "0.0.0.0:80"),
+            Socket { interface: device(3), ..unaccepted(3, "127.0.0.1:80") },
+        ]);
+        assert_eq!(pids(&ownership), [(20, Via::AcceptQueue)]);
+    }
+
+    #[test]
+    fn twins_that_share_a_port_are_both_named_unless_one_queue_is_empty() {
+        let twin = |id, pending| Socket {
+            queues: Some(Queues::Backlog { pending, limit: Some(8) }),
+            ..tcp(id, TcpState::Listen, "0.0.0.0:80")
+        };
+        let both = owners_of_last(vec![twin(1, 1), twin(2, 1), unaccepted(3, "127.0.0.1:80")]);
+        assert_eq!(pids(&both), [(10, Via::AcceptQueue), (20, Via::AcceptQueue)]);
+        let one = owners_of_last(vec![twin(1, 0), twin(2, 1), unaccepted(3, "127.0.0.1:80")]);
+        assert_eq!(pids(&one), [(20, Via::AcceptQueue)]);
+    }
+
+    #[test]
+    fn a_listener_in_another_namespace_is_not_it() {
+        let elsewhere =
+            Socket { netns: Some(NetnsId(7)), ..tcp(1, TcpState::Listen, "0.0.0.0:80") };
+        let ownership = owners_of_last(vec![elsewhere, unaccepted(2, "127.0.0.1:80")]);
+        assert_eq!(ownership, Ownership::Hidden(HiddenReason::NoDescriptor));
+    }
+
+    #[test]
+    fn the_gap_counts_the_hidden_rows_and_keeps_the_hint() {
+        let mut collected = collected();
+        collected.sockets =
+            vec![tcp(1, TcpState::Listen, "0.0.0.0:80"), tcp(2, TcpState::Listen, "0.0.0.0:81")];
+        collected.gaps.push(
+            Gap::new(Missing::Descriptors, "permission denied").count(57).hint("run as root"),
+        );
+        let gaps = join(collected).gaps();
+        assert_eq!((gaps[0].what, gaps[0].count), (Missing::Owners, Some(2)));
+        assert_eq!(gaps[0].hint.as_deref(), Some("run as root"));
+        assert_eq!((gaps[1].what, gaps[1].count), (Missing::Descriptors, Some(57)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_socket_and_no_holder_of_a_listed_socket_is_lost(
+            sockets in proptest::collection::btree_set(0_u64..40, 0..40),
+            holders in proptest::collection::vec((1_u32..9, 0_u32..5, 0_u64..60), 0..80),
+        ) {
+            let mut collected = collected();
+            collected.sockets = sockets.iter().map(|&id| tcp(id, TcpState::Established, "127.0.0.1:9")).collect();
+            collected.holders = Some(holders.iter().map(|&(pid, fd, socket)| holder(pid, fd, socket)).collect());
+            let snapshot = join(collected);
+            let listed: Vec<u64> = snapshot.entries.iter().map(|entry| entry.socket.id.0).collect();
+            prop_assert_eq!(listed, sockets.iter().copied().collect::<Vec<_>>());
+            let owners: usize = snapshot.entries.iter().map(|entry| entry.ownership.owners().len()).sum();
+            prop_assert_eq!(owners, holders.iter().filter(|(.., socket)| sockets.contains(socket)).count());
+        }
+    }
+}

@@ -12,10 +12,6 @@ pub mod lookup;
 #[cfg(all(feature = "portable", any(target_os = "linux", target_os = "macos", windows)))]
 pub mod portable;
 #[cfg(any(target_os = "linux", all(feature = "portable", any(target_os = "macos", windows))))]
-#[cfg_attr(
-    not(any(test, feature = "portable")),
-    expect(dead_code, reason = "used once the Linux backend is put together")
-)]
 mod process;
 pub mod replay;
 #[cfg(feature = "cli")]
@@ -26,7 +22,6 @@ pub mod services;
     not(all(feature = "portable", any(target_os = "linux", target_os = "macos", windows)))
 ))]
 mod unsupported;
-#[cfg_attr(not(test), expect(dead_code, reason = "used once the Linux backend is put together"))]
 pub(crate) mod users;
 
 use std::ops::RangeInclusive;
@@ -81,7 +76,7 @@ pub enum PortWish {
 }
 
 /// A source of socket tables: an operating system, or a recording.
-pub trait Backend {
+pub trait Backend: std::fmt::Debug {
     /// Reads the tables asked for.
     ///
     /// # Errors
@@ -95,7 +90,8 @@ pub trait Backend {
 /// there is none.
 pub fn native() -> Box<dyn Backend> {
     cfg_select! {
-        all(feature = "portable", any(target_os = "linux", target_os = "macos", windows)) => Box::new(portable::Portable::new()),
+        target_os = "linux" => Box::new(linux::Linux),
+        all(feature = "portable", any(target_os = "macos", windows)) => Box::new(portable::Portable::new()),
         _ => Box::new(unsupported::Unsupported),
     }
 }

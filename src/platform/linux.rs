@@ -1,14 +1,109 @@
-//! Linux: sock_diag, /proc/net and the /proc/PID/fd walk.
+//! Linux: the dumps of `sock_diag`, the walk over `/proc/*/fd`, and what the two together leave open.
+//!
+//! Dump and walk are not one moment. A socket whose holder was not found although it should have
+//! been is looked at again before anything is said of it; see [`again`].
+#![forbid(unsafe_code)]
 
+mod again;
 mod command;
 mod inet_diag;
 mod netlink;
-#[cfg_attr(not(test), expect(dead_code, reason = "used once the backend is put together"))]
 pub(crate) mod owners;
 mod privilege;
 mod proc_net;
 pub(crate) mod process;
-#[cfg_attr(not(test), expect(dead_code, reason = "used once the backend is put together"))]
-pub(crate) mod sock_diag;
+mod sock_diag;
 mod stat;
 mod unix_diag;
+
+use std::collections::{BTreeSet, HashSet};
+
+use crate::error::CollectError;
+use crate::platform::linux::owners::Descriptor;
+use crate::platform::{Backend, Request, clock, process as facts, users};
+use crate::process::{Holder, Pid, Uid, Via};
+use crate::snapshot::Collected;
+use crate::socket::{Inode, Socket, SocketId};
+
+/// The native backend of Linux.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Linux;
+
+impl Backend for Linux {
+    fn collect(&mut self, request: &Request) -> Result<Collected, CollectError> {
+        let mut collected = Collected::new(clock::now(), "linux", "linux");
+        let dump = sock_diag::dump(request)?;
+        collected.sockets = dump.sockets;
+        collected.gaps = dump.gaps;
+        if request.owners {
+            find_owners(&mut collected);
+        }
+        let socket_users = collected.sockets.iter().filter_map(|socket| socket.uid);
+        let process_users = collected.processes.iter().filter_map(|process| process.uid);
+        let uids: BTreeSet<Uid> = socket_users.chain(process_users).collect();
+        collected.users = users::names(uids);
+        Ok(collected)
+    }
+}
+
+/// Walks all descriptors, looks again at what stayed unmatched, and reads the holders' processes.
+fn find_owners(collected: &mut Collected) {
+    let scan = owners::scan(Some(&inodes(&collected.sockets)));
+    let mut holders = match_holders(&collected.sockets, &scan.descriptors);
+    let missed = again::surprisingly_unmatched(&collected.sockets, &holders, &scan.gaps);
+    collected.gaps.extend(scan.gaps);
+
+    if !missed.is_empty() {
+        collected.vanished = again::look(&mut collected.sockets, &missed);
+        let missed: Vec<Socket> = collected
+            .sockets
+            .iter()
+            .filter(|socket| missed.contains(&socket.id))
+            .cloned()
+            .collect();
+        let descriptors = owners::scan(Some(&inodes(&missed))).descriptors;
+        let found = match_holders(&missed, &descriptors);
+        let is_held = |socket: &Socket| found.iter().any(|holder| holder.socket == socket.id);
+        let is_gone = |socket: &Socket| collected.vanished.contains(&socket.id);
+        if missed
+            .iter()
+            .any(|socket| socket.inode.is_some() && !is_held(socket) && !is_gone(socket))
+        {
+            collected.gaps.extend(owners::visibility::other_pid_namespaces());
+        }
+        holders.extend(found);
+    }
+
+    let pids: BTreeSet<Pid> = holders.iter().map(|holder| holder.pid).collect();
+    let (processes, gaps) = facts::read(&pids);
+    collected.processes = processes;
+    collected.gaps.extend(gaps);
+    collected.holders = Some(holders);
+}
+
+fn inodes(sockets: &[Socket]) -> HashSet<Inode> {
+    sockets.iter().filter_map(|socket| socket.inode).collect()
+}
+
+/// Turns descriptors into holders of these sockets. Several sockets may share an inode (an MPTCP
+/// socket and its first subflow).
+fn match_holders(sockets: &[Socket], descriptors: &[Descriptor]) -> Vec<Holder> {
+    let mut by_inode: Vec<(Inode, SocketId)> =
+        sockets.iter().filter_map(|socket| Some((socket.inode?, socket.id))).collect();
+    by_inode.sort_unstable();
+    let sockets_of = |wanted: Inode| {
+        let start = by_inode.partition_point(|(inode, _)| *inode < wanted);
+        by_inode.iter().skip(start).take_while(move |(inode, _)| *inode == wanted)
+    };
+    descriptors
+        .iter()
+        .flat_map(|&Descriptor { pid, fd, inode }| {
+            sockets_of(inode).map(move |&(_, socket)| Holder {
+                pid,
+                fd: Some(fd),
+                socket,
+                via: Via::Fd,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,170 @@
+//! The second look at sockets whose holder was not found.
+//!
+//! The dump is read before the descriptors. In between a socket may be closed, accepted or handed
+//! on, and a process may fork or begin. So a socket that has an inode but no holder, though its
+//! holder should have been visible, is dumped again: if it is gone it has *vanished*; if it changed
+//! it is taken as it is now; if it is still the same its holder is looked for once more.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::platform::Request;
+use crate::platform::linux::sock_diag;
+use crate::process::{Holder, Uid};
+use crate::snapshot::{Gap, Missing};
+use crate::socket::{Cookie, Endpoint, Inode, Protocol, Socket, SocketId};
+
+/// Returns the sockets whose holder should have been found: all without one when every process could
+/// be read, else only those of our own user, whose processes we may read.
+pub(super) fn surprisingly_unmatched(
+    sockets: &[Socket],
+    holders: &[Holder],
+    gaps: &[Gap],
+) -> HashSet<SocketId> {
+    let held: HashSet<SocketId> = holders.iter().map(|holder| holder.socket).collect();
+    let own = Uid(rustix::process::geteuid().as_raw());
+    sockets
+        .iter()
+        .filter(|socket| socket.inode.is_some() && !held.contains(&socket.id))
+        .filter(|socket| gaps.is_empty() || socket.uid == Some(own))
+        .map(|socket| socket.id)
+        .collect()
+}
+
+/// Dumps the missed sockets' tables again and brings the sockets up to date. Returns those that have
+/// vanished. When the tables cannot be read again, nothing is concluded.
+pub(super) fn look(sockets: &mut [Socket], missed: &HashSet<SocketId>) -> Vec<SocketId> {
+    let mut request = Request { owners: false, ..Request::default() };
+    let mut tables = sockets.iter().filter(|socket| missed.contains(&socket.id));
+    request.protocols.clear();
+    request.families.clear();
+    tables.by_ref().for_each(|socket| {
+        if !request.protocols.contains(&socket.protocol) {
+            request.protocols.push(socket.protocol);
+        }
+        if !request.families.contains(&socket.family) {
+            request.families.push(socket.family);
+        }
+    });
+    match sock_diag::dump(&request) {
+        Ok(dump) if dump.gaps.iter().all(|gap| gap.what != Missing::Sockets) => {
+            reconcile(sockets, missed, dump.sockets)
+        }
+        Ok(_) | Err(_) => Vec::new(),
+    }
+}
+
+/// What tells that two rows are one socket: the cookie, or without one (`/proc/net`) all the rest.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Identity {
+    Cookie(Cookie),
+    Row(Protocol, Option<Endpoint>, Option<Endpoint>, Option<Inode>),
+}
+
+fn identity(socket: &Socket) -> Identity {
+    socket.cookie.map_or_else(
+        || Identity::Row(socket.protocol, socket.local.clone(), socket.peer.clone(), socket.inode),
+        Identity::Cookie,
+    )
+}
+
+/// Replaces each missed socket by what the second dump says of it, under its first id, and returns
+/// the ids of those it does not have.
+fn reconcile(
+    sockets: &mut [Socket],
+    missed: &HashSet<SocketId>,
+    second: Vec<Socket>,
+) -> Vec<SocketId> {
+    let mut now: HashMap<Identity, Socket> =
+        second.into_iter().map(|socket| (identity(&socket), socket)).collect();
+    let mut vanished = Vec::new();
+    for socket in sockets.iter_mut().filter(|socket| missed.contains(&socket.id)) {
+        match now.remove(&identity(socket)) {
+            Some(current) => *socket = Socket { id: socket.id, ..current },
+            None => vanished.push(socket.id),
+        }
+    }
+    vanished
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::{Fd, Pid, Via};
+    use crate::socket::Family;
+    use crate::state::TcpState;
+
+    fn socket(id: u64, state: TcpState) -> Socket {
+        let mut socket = Socket::new(SocketId(id), Protocol::Tcp, Family::Inet);
+        socket.cookie = Some(Cookie(id + 100));
+        socket.inode = Some(Inode(id + 1000));
+        socket.state = Some(state);
+        socket
+    }
+
+    #[test]
+    fn what_is_gone_has_vanished_and_what_changed_is_taken_as_it_is_now() {
+        let mut sockets: Vec<Socket> =
+            (1..=3).map(|id| socket(id, TcpState::Established)).collect();
+        let missed = HashSet::from([SocketId(1), SocketId(2)]);
+        // Another numbering, as a second dump has it; the third socket changed too but was not missed.
+        let second = vec![
+            Socket { id: SocketId(7), ..socket(2, TcpState::CloseWait) },
+            Socket { id: SocketId(8), ..socket(3, TcpState::CloseWait) },
+        ];
+        assert_eq!(reconcile(&mut sockets, &missed, second), [SocketId(1)]);
+        assert_eq!(sockets[1], socket(2, TcpState::CloseWait), "with the id it had");
+        assert_eq!(sockets[2], socket(3, TcpState::Established));
+    }
+
+    #[test]
+    fn without_cookies_a_row_is_known_by_its_addresses_and_inode() {
+        let bare = |id| Socket { cookie: None, ..socket(id, TcpState::Listen) };
+        let mut sockets = vec![bare(1), bare(2)];
+        let missed = HashSet::from([SocketId(1), SocketId(2)]);
+        assert_eq!(reconcile(&mut sockets, &missed, vec![bare(2)]), [SocketId(1)]);
+    }
+
+    #[test]
+    fn only_what_should_have_been_seen_is_looked_at_again() {
+        let own = Uid(rustix::process::geteuid().as_raw());
+        let other = Uid(own.0 + 1);
+        let with = |id, uid| Socket { uid: Some(uid), ..socket(id, TcpState::Listen) };
+        let ownerless = Socket { inode: None, ..socket(4, TcpState::TimeWait) };
+        let sockets = [with(1, own), with(2, other), with(3, own), ownerless];
+        let holder = Holder { pid: Pid(1), fd: Some(Fd(3)), socket: SocketId(3), via: Via::Fd };
+
+        let all = surprisingly_unmatched(&sockets, &[holder], &[]);
+        assert_eq!(all, HashSet::from([SocketId(1), SocketId(2)]), "every process was readable");
+        let gap = Gap::new(Missing::Descriptors, "permission denied");
+        let ours = surprisingly_unmatched(&sockets, &[holder], &[gap]);
+        assert_eq!(ours, HashSet::from([SocketId(1)]), "others' processes were not");
+    }
+
+    #[test]
+    fn a_live_socket_is_found_again_and_a_closed_one_is_not() {
+        let open = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = |listener: &std::net::TcpListener| listener.local_addr().unwrap().port();
+        let (open_port, closed_port) = (port(&open), port(&closed));
+        let mut sockets: Vec<Socket> = sock_diag::dump(&Request::default())
+            .unwrap()
+            .sockets
+            .into_iter()
+            .filter(|socket| socket.state == Some(TcpState::Listen))
+            .filter(|socket| {
+                let local = socket.local.as_ref().and_then(Endpoint::port);
+                local == Some(open_port) || local == Some(closed_port)
+            })
+            .collect();
+        assert_eq!(sockets.len(), 2);
+        drop(closed);
+        let missed: HashSet<SocketId> = sockets.iter().map(|socket| socket.id).collect();
+        let vanished = look(&mut sockets, &missed);
+        let gone: Vec<Option<u16>> = sockets
+            .iter()
+            .filter(|socket| vanished.contains(&socket.id))
+            .map(|socket| socket.local.as_ref().and_then(Endpoint::port))
+            .collect();
+        assert_eq!(gone, [Some(closed_port)]);
+    }
+}

@@ -6,6 +6,7 @@
 
 pub mod args;
 pub mod completions;
+pub mod demo;
 pub mod error;
 pub mod man;
 pub mod output;
@@ -55,6 +56,8 @@ All options of the listing: sockscope list --help
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Watch real sockets live: each call, and the rows it makes
+    Demo(demo::DemoArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write all pages to a directory
@@ -64,6 +67,7 @@ pub enum Command {
 impl Command {
     fn run(&self, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         match self {
+            Self::Demo(args) => demo::run(args, io),
             Self::Completions(args) => completions::run(args, io),
             Self::Man(args) => man::run(args, io),
         }

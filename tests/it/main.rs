@@ -1,9 +1,20 @@
 //! All integration tests, in one binary.
-#![expect(clippy::disallowed_methods, reason = "tests start programs and read clocks")]
-#![expect(clippy::unwrap_used, reason = "where a helper fails, its test fails")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "tests start programs, read clocks, and fail by panicking"
+)]
 
 mod cli;
+#[cfg(target_os = "linux")]
+mod demo;
+#[cfg(target_os = "linux")]
+mod netns;
 mod recordings;
+mod support;
 
 /// A file of tests that nobody compiles is worse than none.
 #[test]

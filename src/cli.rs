@@ -8,18 +8,24 @@ pub mod args;
 pub mod completions;
 pub mod demo;
 pub mod error;
+pub mod list;
 pub mod man;
 pub mod output;
+pub mod plan;
+pub mod schema;
 pub mod terminal;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::cli::args::ListArgs;
+use crate::cli::error::Failure;
 use crate::cli::output::Output;
 use crate::cli::terminal::Terminal;
+use crate::filter::FilterError;
+use crate::nearest::nearest;
 
 /// List the sockets of this machine with every process that holds them
 #[derive(Debug, Parser)]
@@ -53,23 +59,45 @@ Without a command it lists, and takes what list takes:
 All options of the listing: sockscope list --help
 ";
 
+/// The examples at the end of `sockscope list --help`.
+const LIST_EXAMPLES: &str = "\
+Examples:
+  sockscope list :8080                         one port, at either end
+  sockscope list -tulpn                        what listens, as ss writes it
+  sockscope list 'tcp and listen and port 3000-3999 and not user root'
+  sockscope list 'dst 10.0.0.0/8 and (state established or close-wait)'
+  sockscope list -iTCP:443 --command nginx     lsof's addresses and lists
+  sockscope list -o port,pid,command --sort port
+  sockscope list --json | jq '.sockets[].owners[].command'
+  sockscope list --record bug.json --redact    to send; --replay lists it
+
+Exit codes: 0 found, 1 nothing matched, 2 trouble
+";
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// List sockets with their owners; also: ls, or no command at all
+    #[command(alias = "ls", after_help = LIST_EXAMPLES)]
+    List(Box<ListArgs>),
     /// Watch real sockets live: each call, and the rows it makes
     Demo(demo::DemoArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write all pages to a directory
     Man(man::ManArgs),
+    /// Print the JSON Schema of the listing
+    Schema(schema::SchemaArgs),
 }
 
 impl Command {
     fn run(&self, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         match self {
+            Self::List(args) => list::run(args, io),
             Self::Demo(args) => demo::run(args, io),
             Self::Completions(args) => completions::run(args, io),
             Self::Man(args) => man::run(args, io),
+            Self::Schema(args) => schema::run(args, io),
         }
     }
 }
@@ -132,6 +160,46 @@ pub fn main() -> ExitCode {
 fn run(cli: &Cli, io: &mut Io<'_>) -> anyhow::Result<Exit> {
     match &cli.command {
         Some(command) => command.run(io),
-        None => Ok(Exit::Found),
+        None => list::run(&cli.list, io).map_err(|error| or_command(error, &cli.list)),
+    }
+}
+
+/// Adds the nearest command to what is wrong with a filter that may have been meant as a command.
+fn or_command(error: anyhow::Error, args: &ListArgs) -> anyhow::Error {
+    let (Some(fault), [word, ..]) = (error.downcast_ref::<FilterError>(), &*args.filter) else {
+        return error;
+    };
+    if fault.span().start >= word.len() {
+        return error;
+    }
+    let commands: Vec<String> =
+        Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    match nearest(word, commands) {
+        Some(command) => {
+            Failure::new(fault.to_string()).hint(format!("there is a command '{command}'")).into()
+        }
+        None => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_contradict_each_other_nowhere() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_argument_has_help() {
+        let mut command = Cli::command().disable_help_subcommand(true);
+        command.build();
+        for command in std::iter::once(&command).chain(command.get_subcommands()) {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{} {argument}", command.get_name());
+            }
+        }
     }
 }

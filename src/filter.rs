@@ -103,6 +103,12 @@ impl Filter {
         self.0.matches(entry)
     }
 
+    /// Returns whether a row's owners can decide: then a row may be missing because they could not
+    /// be seen.
+    pub fn asks_for_owners(&self) -> bool {
+        self.0.asks_for_owners()
+    }
+
     /// Takes from the request what this filter cannot accept. Only work is saved: the rows are the
     /// same.
     pub fn narrow(&self, request: &mut Request) {

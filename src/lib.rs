@@ -17,6 +17,7 @@ pub mod echo;
 pub mod error;
 pub mod filter;
 pub mod join;
+mod nearest;
 pub mod platform;
 pub mod process;
 pub mod render;

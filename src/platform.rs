@@ -95,3 +95,12 @@ pub fn native() -> Box<dyn Backend> {
         _ => Box::new(unsupported::Unsupported),
     }
 }
+
+/// Returns the portable backend, which [`native`] may be too; `None` where it is not built: without
+/// the feature `portable`, and on systems that its libraries do not know.
+pub fn portable() -> Option<Box<dyn Backend>> {
+    cfg_select! {
+        all(feature = "portable", any(target_os = "linux", target_os = "macos", windows)) => Some(Box::new(portable::Portable::new())),
+        _ => None,
+    }
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, ValueEnum};
 
 use crate::cli::terminal::ColorChoice;
+use crate::render::fields::Fields;
 use crate::socket::Protocol;
 
 mod tables;
@@ -16,10 +17,7 @@ pub use tables::Tables;
 /// The arguments of `sockscope list`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ListArgs {
-    /// Which rows, in words: tcp and listen and port 3000-3999
-    ///
-    /// Words are joined by spaces, so that quotes are only needed where the shell would read
-    /// parentheses, ! or > itself. docs/filter.md has the grammar; ss's expressions parse too.
+    /// Rows wanted, in words: tcp and listen and port 3000-3999
     #[arg(value_name = "FILTER")]
     pub filter: Vec<String>,
     #[command(flatten)]
@@ -42,22 +40,22 @@ pub struct ListArgs {
 pub struct SelectArgs {
     /// Internet sockets as lsof selects them; repeated, any may hold.
     #[arg(short = 'i', long = "internet", value_name = "ADDR", num_args = 0..=1)]
-    #[arg(help = "Internet sockets, as in lsof: [46][tcp|udp][@HOST][:PORTS]; repeatable")]
+    #[arg(help = "As lsof: [46][tcp|udp][@HOST][:PORTS]; repeatable")]
     #[arg(default_missing_value = "")]
     pub internet: Vec<String>,
-    /// Held by these processes: 1,22 or ^1 for all but 1
+    /// Held by these processes: 1,22 or ^1
     #[arg(long, value_name = "LIST")]
     pub pid: Option<String>,
-    /// Held by a process of these users, or ^user for all but that one
+    /// Held by these users: alice,0 or ^root
     #[arg(long, value_name = "LIST")]
     pub user: Option<String>,
-    /// Held by a command whose name starts so: nginx,py or ^sshd
+    /// Held by commands that start so: nginx or ^ssh
     #[arg(long, value_name = "LIST")]
     pub command: Option<String>,
-    /// In these states, in any spelling: listen,established or ^time-wait
+    /// In these states: listen,time-wait or ^listen
     #[arg(long, value_name = "LIST")]
     pub state: Option<String>,
-    /// With one of these ports at either end: 80,8000-8099 or ^22
+    /// With these ports at an end: 80,8000-8099 or ^22
     #[arg(long, value_name = "LIST")]
     pub port: Option<String>,
 }
@@ -66,38 +64,38 @@ pub struct SelectArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "As in ss and netstat (-tulpn is what it looks like)")]
 pub struct TableArgs {
-    /// TCP sockets; -t -u -w -x and -A add up
+    /// TCP; -t -u -w -x and -A add up
     #[arg(short = 't', long)]
     pub tcp: bool,
-    /// UDP sockets
+    /// UDP
     #[arg(short = 'u', long)]
     pub udp: bool,
-    /// Raw sockets
+    /// Raw IP
     #[arg(short = 'w', long)]
     pub raw: bool,
-    /// UNIX sockets
+    /// UNIX
     #[arg(short = 'x', long)]
     pub unix: bool,
-    /// Listening sockets only; of UDP, the unconnected
+    /// Listening; of UDP, the unconnected
     #[arg(short = 'l', long)]
     pub listening: bool,
-    /// IPv4 sockets only
+    /// IPv4 only
     #[arg(short = '4', long)]
     pub ipv4: bool,
-    /// IPv6 sockets only; with -4, both
+    /// IPv6 only; with -4, both
     #[arg(short = '6', long)]
     pub ipv6: bool,
-    /// Tables by name: all,inet,tcp,udp,udplite,raw,unix; !name for all but that one
-    #[arg(short = 'A', long = "query", visible_alias = "socket", value_name = "LIST")]
+    /// Tables: all,inet,tcp,udp,udplite,raw,unix or !tcp
+    #[arg(short = 'A', long = "query", alias = "socket", value_name = "LIST")]
     #[arg(allow_hyphen_values = true)]
     pub query: Option<Tables>,
-    /// More columns: user, inode, cookie, timer
+    /// More columns: queues, timer, uid, inode, cookie
     #[arg(short = 'e', long)]
     pub extended: bool,
-    /// Always on: sockets in every state
+    /// Always on: every state
     #[arg(short = 'a', long)]
     pub all: bool,
-    /// Always on: numbers, unless -r asks for names
+    /// Always on: numbers, unless with -r
     #[arg(short = 'n', long)]
     pub numeric: bool,
     /// Always on: processes
@@ -113,27 +111,27 @@ pub struct TableArgs {
 #[command(next_help_heading = "Output")]
 #[command(group = ArgGroup::new("machine").multiple(false))]
 pub struct FormatArgs {
-    /// One JSON document (docs/json.md; `sockscope schema`)
+    /// One JSON document (see sockscope schema)
     #[arg(long, group = "machine")]
     pub json: bool,
-    /// One JSON object a line, one line a socket
+    /// One JSON object a socket, each on a line
     #[arg(long, group = "machine")]
     pub jsonl: bool,
-    /// Comma-separated values with a header
+    /// Comma-separated, every fact on its own
     #[arg(long, group = "machine")]
     pub csv: bool,
-    /// lsof's fields, one a line; LETTERS choose: -FpcfnPT
+    /// lsof's fields, all or these: -FpcfnPT
     #[arg(short = 'F', long, value_name = "LETTERS", num_args = 0..=1, group = "machine")]
-    #[arg(default_missing_value = "", value_parser = parse_letters)]
-    pub fields: Option<String>,
-    /// The process numbers only, each once: kill $(sockscope --pids :8080)
+    #[arg(default_missing_value = "", value_parser = parse_fields)]
+    pub fields: Option<Fields>,
+    /// Process numbers only, each once
     #[arg(long, group = "machine")]
     pub pids: bool,
-    /// These columns: command,pid,local or +inode,-user to change the default
+    /// pid,port or +inode,-user to change the usual
     #[arg(short = 'o', long, value_name = "LIST", allow_hyphen_values = true)]
     #[arg(conflicts_with_all = ["json", "jsonl", "fields", "pids"])]
     pub columns: Option<String>,
-    /// Order by these columns: port,-pid (- for descending)
+    /// By columns: port,-pid (- for descending)
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub sort: Option<String>,
     /// No header line
@@ -142,22 +140,22 @@ pub struct FormatArgs {
     /// Cut nothing to fit the terminal
     #[arg(long)]
     pub wide: bool,
-    /// One row a descriptor, as lsof, not one a socket
+    /// A row for each descriptor, as lsof
     #[arg(long)]
     pub fds: bool,
-    /// Names of hosts and ports where they are found in time
+    /// Names of hosts and ports
     #[arg(short = 'r', long)]
     pub resolve: bool,
-    /// How long names may take in all
+    /// Longest wait for names
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
     pub resolve_timeout: Duration,
-    /// Colour
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    /// auto, always or never
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t, hide_possible_values = true)]
     pub color: ColorChoice,
-    /// Tell on stderr all that could not be seen, whether it matters to these rows or not
+    /// Tell all that could not be seen
     #[arg(short = 'v', long, conflicts_with = "quiet")]
     pub verbose: bool,
-    /// Tell nothing on stderr but errors
+    /// Tell nothing but errors
     #[arg(short = 'q', long)]
     pub quiet: bool,
 }
@@ -166,16 +164,16 @@ pub struct FormatArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Source")]
 pub struct SourceArgs {
-    /// Who asks the system: our own code, or netstat2 and sysinfo
-    #[arg(long, value_name = "NAME", value_enum, default_value_t)]
+    /// native or portable (netstat2, sysinfo)
+    #[arg(long, value_name = "NAME", value_enum, default_value_t, hide_possible_values = true)]
     pub backend: BackendName,
-    /// Also write all that was collected to FILE, whatever is selected
+    /// Also write all that was collected to FILE
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
-    /// Replace names, users and addresses in the recording
+    /// Replace names, users and addresses in it
     #[arg(long, requires = "record")]
     pub redact: bool,
-    /// List what a recording holds, of any system
+    /// List a recording; - reads it from stdin
     #[arg(long, value_name = "FILE", conflicts_with = "backend")]
     pub replay: Option<PathBuf>,
     /// Read everything, and only then select: slower, never different
@@ -183,13 +181,12 @@ pub struct SourceArgs {
     pub no_narrow: bool,
 }
 
-/// Who asks the system.
+/// Who asks the system: the best there is for it, or the same libraries everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[expect(missing_docs, reason = "a variant's doc comment would make --help twice as long")]
 pub enum BackendName {
-    /// The best there is for this system.
     #[default]
     Native,
-    /// The same libraries everywhere: netstat2 and sysinfo.
     Portable,
 }
 
@@ -211,14 +208,10 @@ impl TableArgs {
     }
 }
 
-fn parse_letters(letters: &str) -> Result<String, String> {
-    match letters.chars().find(|letter| !letter.is_ascii_alphanumeric()) {
-        None => Ok(letters.to_owned()),
-        Some(_) => Err(format!(
-            "field letters are expected, as in -FpcfnPT\n\
-             hint: a filter may stand before -F, or after --: sockscope -F -- {letters}"
-        )),
-    }
+fn parse_fields(letters: &str) -> Result<Fields, String> {
+    Fields::parse(letters).map_err(|error| {
+        format!("{error}\nhint: -F takes the next word for letters; a filter may follow --")
+    })
 }
 
 fn parse_duration(text: &str) -> Result<Duration, humantime::DurationError> {
@@ -274,13 +267,14 @@ mod tests {
 
     #[test]
     fn field_letters_may_be_absent() {
-        assert_eq!(parsed(&["-F"]).format.fields.as_deref(), Some(""));
-        assert_eq!(parsed(&["-FpcfnPT"]).format.fields.as_deref(), Some("pcfnPT"));
+        let fields = |letters| Some(Fields::parse(letters).unwrap());
+        assert_eq!(parsed(&["-F"]).format.fields, fields(""));
+        assert_eq!(parsed(&["-FpcfnPT"]).format.fields, fields("pcfnPT"));
     }
 
     #[test]
     fn a_filter_taken_for_field_letters_is_told_where_to_stand() {
-        assert!(refused(&["-F", ":8080"]).contains("-F -- :8080"));
+        assert!(refused(&["-F", ":8080"]).contains("may follow --"));
     }
 
     #[test]

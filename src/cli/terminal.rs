@@ -23,15 +23,14 @@ pub struct Terminal {
     pub color: bool,
 }
 
-/// When to colour: the value of `--color`.
+/// When to colour: the value of `--color`. `Auto` is on a terminal, unless `NO_COLOR` is set or
+/// `TERM` is `dumb`, and elsewhere with `CLICOLOR_FORCE`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[expect(missing_docs, reason = "a variant's doc comment would make --help twice as long")]
 pub enum ColorChoice {
-    /// On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`; elsewhere with `CLICOLOR_FORCE`.
     #[default]
     Auto,
-    /// Always.
     Always,
-    /// Never.
     Never,
 }
 

@@ -7,6 +7,8 @@ use std::ops::Range;
 
 use unicode_width::UnicodeWidthChar;
 
+use crate::nearest::nearest;
+
 /// A refused filter. `Display` shows the message, the line with carets, and the hint, each on its
 /// own line and safe for a terminal whatever the input was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,19 +101,6 @@ impl Fault {
     }
 }
 
-/// Returns the known word with the fewest typing slips between it and this one; `None` when all are
-/// further away than a third of the word.
-fn nearest<S: AsRef<str>>(word: &str, known: impl IntoIterator<Item = S>) -> Option<String> {
-    let word = word.to_lowercase();
-    let limit = word.chars().count().div_ceil(3);
-    known
-        .into_iter()
-        .map(|known| (strsim::osa_distance(&word, &known.as_ref().to_lowercase()), known))
-        .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, known)| known.as_ref().to_owned())
-}
-
 /// Returns the text with everything escaped that could drive a terminal or hide in it.
 pub(super) fn visible(text: &str) -> String {
     text.chars().map(visible_char).collect()
@@ -149,13 +138,6 @@ mod tests {
         assert_eq!(shown("漢 x", 4..5), "no\n  漢 x\n     ^");
         assert_eq!(shown("\u{1b} x", 2..3), "no\n  \\u{1b} x\n         ^");
         assert_eq!(shown("\u{202e} x", 4..5), "no\n  \\u{202e} x\n           ^");
-    }
-
-    #[test]
-    fn only_a_near_word_is_suggested() {
-        assert_eq!(nearest("lisen", ["listen", "closing"]).as_deref(), Some("listen"));
-        assert_eq!(nearest("ROOT", ["root"]).as_deref(), Some("root"));
-        assert_eq!(nearest("xyzzy", ["listen", "closing"]), None);
     }
 
     proptest! {

@@ -66,6 +66,29 @@ impl Expression {
     }
 }
 
+impl Expression {
+    /// Returns whether a row's owners can decide.
+    pub(super) fn asks_for_owners(&self) -> bool {
+        match self {
+            Self::All => false,
+            Self::Not(inner) => inner.asks_for_owners(),
+            Self::And(list) | Self::Or(list) => list.iter().any(Self::asks_for_owners),
+            Self::Test(test) => match test {
+                Test::Number(key, _) => {
+                    matches!(key, NumberKey::Pid | NumberKey::Ppid | NumberKey::Fd)
+                }
+                Test::User(_) | Test::Command(_) | Test::Owner(_) | Test::Via(_) => true,
+                Test::Protocol(_)
+                | Test::Family(_)
+                | Test::State(_)
+                | Test::Server
+                | Test::End(..)
+                | Test::Device(_) => false,
+            },
+        }
+    }
+}
+
 impl From<Test> for Expression {
     fn from(test: Test) -> Self {
         match test {

@@ -65,3 +65,14 @@ fn parse(input: &str) -> Filter {
 fn fitting(filter: &Filter) -> Vec<&'static str> {
     rows().into_iter().filter(|(_, entry)| filter.matches(entry)).map(|(name, _)| name).collect()
 }
+
+#[test]
+fn only_some_conditions_ask_for_owners() {
+    let asks = |filter| Filter::parse(filter, &Known).unwrap().asks_for_owners();
+    for filter in ["pid 1", "user root", "not command nginx", "tcp and (port 80 or fd 3)"] {
+        assert!(asks(filter), "{filter}");
+    }
+    for filter in ["", "tcp", "not port 80", "src 10.0.0.0/8 and listen", "inode 7"] {
+        assert!(!asks(filter), "{filter}");
+    }
+}

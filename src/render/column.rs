@@ -6,6 +6,7 @@ mod keys;
 
 use std::fmt;
 
+use crate::nearest::nearest;
 use crate::process::{HiddenReason, Ownership, Via};
 use crate::render::names::ResolvedNames;
 use crate::render::row::Row;
@@ -208,19 +209,22 @@ impl Column {
     }
 }
 
-/// Parses a list of columns: words with commas between them. `all` is every column; a list that
-/// starts with `+` is added to the default columns.
+/// Parses a list of columns: words with commas between them. `all` is every column. A list that
+/// starts with `+` or `-` changes the usual columns: `+word` adds one, `-word` takes one away.
 ///
 /// # Errors
 ///
 /// When a word names no column.
-pub fn parse_list(list: &str) -> Result<Vec<Column>, UnknownColumn> {
-    let (mut columns, list) = match list.trim().strip_prefix('+') {
-        Some(more) => (DEFAULT.to_vec(), more),
-        None => (Vec::new(), list),
-    };
-    for word in list.split(',') {
-        let named = match word.trim() {
+pub fn parse_list(list: &str, usual: &[Column]) -> Result<Vec<Column>, UnknownColumn> {
+    let list = list.trim();
+    let mut columns = if list.starts_with(['+', '-']) { usual.to_vec() } else { Vec::new() };
+    for word in list.split(',').map(str::trim) {
+        if let Some(word) = word.strip_prefix('-') {
+            let unwanted = Column::parse(word)?;
+            columns.retain(|column| *column != unwanted);
+            continue;
+        }
+        let named = match word.strip_prefix('+').unwrap_or(word) {
             "all" => COLUMNS.to_vec(),
             word => vec![Column::parse(word)?],
         };
@@ -239,17 +243,13 @@ pub struct UnknownColumn {
     /// The word.
     pub word: String,
     /// The nearest word that does.
-    pub nearest: Option<&'static str>,
+    pub nearest: Option<String>,
 }
 
 impl UnknownColumn {
     fn new(word: &str, wanted: &str) -> Self {
-        let nearest = COLUMNS
-            .iter()
-            .flat_map(|column| column.spec().words)
-            .copied()
-            .min_by_key(|known| strsim::damerau_levenshtein(known, wanted))
-            .filter(|known| strsim::damerau_levenshtein(known, wanted) <= 2);
+        let words = COLUMNS.iter().flat_map(|column| column.spec().words).copied();
+        let nearest = nearest(wanted, words);
         Self { word: word.to_owned(), nearest }
     }
 }
@@ -257,7 +257,7 @@ impl UnknownColumn {
 impl fmt::Display for UnknownColumn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "no column is named '{}'", super::sanitize::string(&self.word))?;
-        if let Some(nearest) = self.nearest {
+        if let Some(nearest) = &self.nearest {
             return write!(f, "; did you mean '{nearest}'?");
         }
         f.write_str("; the columns are ")?;
@@ -326,13 +326,16 @@ mod tests {
 
     #[test]
     fn a_list_names_each_column_once() {
-        assert_eq!(parse_list("pid, PORT,pid"), Ok(vec![Column::Pid, Column::Port]));
-        assert_eq!(parse_list("all").unwrap(), COLUMNS);
+        assert_eq!(parse_list("pid, PORT,pid", DEFAULT), Ok(vec![Column::Pid, Column::Port]));
+        assert_eq!(parse_list("all", DEFAULT).unwrap(), COLUMNS);
     }
 
     #[test]
-    fn a_plus_adds_to_the_default_columns() {
-        let columns = parse_list("+inode,pid").unwrap();
-        assert_eq!(columns, [DEFAULT, &[Column::Inode]].concat());
+    fn a_plus_adds_to_the_usual_columns_and_a_minus_takes_away() {
+        let usual = [Column::Pid, Column::Local];
+        let columns = |list| parse_list(list, &usual).unwrap();
+        assert_eq!(columns("+inode,pid"), [Column::Pid, Column::Local, Column::Inode]);
+        assert_eq!(columns("-pid,+state"), [Column::Local, Column::State]);
+        assert_eq!(columns("-user"), usual);
     }
 }

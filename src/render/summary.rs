@@ -13,17 +13,22 @@ pub fn summary(snapshot: &Snapshot) -> Option<String> {
     }
     gaps.sort_by_key(|gap| importance(gap.what));
     let (first, more) = gaps.split_first()?;
-    let mut line = describe(first, snapshot.entries.len());
-    if let Some(hint) = &first.hint {
-        line.push_str("; hint: ");
-        line.push_str(hint);
-    }
     let others = match more.len() {
         0 => String::new(),
-        1 => " (+1 more gap, see --json)".to_owned(),
-        more => format!(" (+{more} more gaps, see --json)"),
+        1 => " (+1 more gap, see -v)".to_owned(),
+        more => format!(" (+{more} more gaps, see -v)"),
     };
-    Some(sanitize::string(&line).into_owned() + &others)
+    Some(line(first, snapshot.entries.len()) + &others)
+}
+
+/// Returns a line for each gap, without its end: all that is missing, in the order it was noticed.
+pub fn lines(snapshot: &Snapshot) -> Vec<String> {
+    snapshot.gaps().iter().map(|gap| line(gap, snapshot.entries.len())).collect()
+}
+
+fn line(gap: &Gap, rows: usize) -> String {
+    let hint = gap.hint.as_ref().map(|hint| format!("; hint: {hint}")).unwrap_or_default();
+    sanitize::string(&format!("{}{hint}", describe(gap, rows))).into_owned()
 }
 
 /// Missing rows matter more than missing owners, and those more than missing facts.
@@ -85,7 +90,7 @@ mod tests {
         assert_eq!(
             summary(&fixture::snapshot()).unwrap(),
             "sockets could not be read (udplite over inet6): module not loaded \
-             (+1 more gap, see --json)"
+             (+1 more gap, see -v)"
         );
     }
 
@@ -95,6 +100,12 @@ mod tests {
         snapshot.entries.clear();
         snapshot.unread.retain(|gap| gap.what == Missing::Descriptors);
         assert!(summary(&snapshot).unwrap().starts_with("the descriptors of 41 processes"));
+    }
+
+    #[test]
+    fn all_of_it_is_a_line_a_gap() {
+        let snapshot = fixture::snapshot();
+        assert_eq!(lines(&snapshot).len(), snapshot.gaps().len());
     }
 
     #[test]

@@ -10,6 +10,7 @@
 mod cli;
 #[cfg(target_os = "linux")]
 mod demo;
+mod generated;
 #[cfg(target_os = "linux")]
 mod netns;
 mod recordings;

@@ -1,0 +1,215 @@
+
+using namespace System.Management.Automation
+using namespace System.Management.Automation.Language
+
+Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+
+    $commandElements = $commandAst.CommandElements
+    $command = @(
+        'sockscope'
+        for ($i = 1; $i -lt $commandElements.Count; $i++) {
+            $element = $commandElements[$i]
+            if ($element -isnot [StringConstantExpressionAst] -or
+                $element.StringConstantType -ne [StringConstantType]::BareWord -or
+                $element.Value.StartsWith('-') -or
+                $element.Value -eq $wordToComplete) {
+                break
+        }
+        $element.Value
+    }) -join ';'
+
+    $completions = @(switch ($command) {
+        'sockscope' {
+            [CompletionResult]::new('-i', '-i', [CompletionResultType]::ParameterName, 'As lsof: [46][tcp|udp][@HOST][:PORTS]; repeatable')
+            [CompletionResult]::new('--internet', '--internet', [CompletionResultType]::ParameterName, 'As lsof: [46][tcp|udp][@HOST][:PORTS]; repeatable')
+            [CompletionResult]::new('--pid', '--pid', [CompletionResultType]::ParameterName, 'Held by these processes: 1,22 or ^1')
+            [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'Held by these users: alice,0 or ^root')
+            [CompletionResult]::new('--command', '--command', [CompletionResultType]::ParameterName, 'Held by commands that start so: nginx or ^ssh')
+            [CompletionResult]::new('--state', '--state', [CompletionResultType]::ParameterName, 'In these states: listen,time-wait or ^listen')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'With these ports at an end: 80,8000-8099 or ^22')
+            [CompletionResult]::new('-A', '-A ', [CompletionResultType]::ParameterName, 'Tables: all,inet,tcp,udp,udplite,raw,unix or !tcp')
+            [CompletionResult]::new('--query', '--query', [CompletionResultType]::ParameterName, 'Tables: all,inet,tcp,udp,udplite,raw,unix or !tcp')
+            [CompletionResult]::new('-F', '-F ', [CompletionResultType]::ParameterName, 'lsof''s fields, all or these: -FpcfnPT')
+            [CompletionResult]::new('--fields', '--fields', [CompletionResultType]::ParameterName, 'lsof''s fields, all or these: -FpcfnPT')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'pid,port or +inode,-user to change the usual')
+            [CompletionResult]::new('--columns', '--columns', [CompletionResultType]::ParameterName, 'pid,port or +inode,-user to change the usual')
+            [CompletionResult]::new('--sort', '--sort', [CompletionResultType]::ParameterName, 'By columns: port,-pid (- for descending)')
+            [CompletionResult]::new('--resolve-timeout', '--resolve-timeout', [CompletionResultType]::ParameterName, 'Longest wait for names')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'auto, always or never')
+            [CompletionResult]::new('--backend', '--backend', [CompletionResultType]::ParameterName, 'native or portable (netstat2, sysinfo)')
+            [CompletionResult]::new('--record', '--record', [CompletionResultType]::ParameterName, 'Also write all that was collected to FILE')
+            [CompletionResult]::new('--replay', '--replay', [CompletionResultType]::ParameterName, 'List a recording; - reads it from stdin')
+            [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'TCP; -t -u -w -x and -A add up')
+            [CompletionResult]::new('--tcp', '--tcp', [CompletionResultType]::ParameterName, 'TCP; -t -u -w -x and -A add up')
+            [CompletionResult]::new('-u', '-u', [CompletionResultType]::ParameterName, 'UDP')
+            [CompletionResult]::new('--udp', '--udp', [CompletionResultType]::ParameterName, 'UDP')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Raw IP')
+            [CompletionResult]::new('--raw', '--raw', [CompletionResultType]::ParameterName, 'Raw IP')
+            [CompletionResult]::new('-x', '-x', [CompletionResultType]::ParameterName, 'UNIX')
+            [CompletionResult]::new('--unix', '--unix', [CompletionResultType]::ParameterName, 'UNIX')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Listening; of UDP, the unconnected')
+            [CompletionResult]::new('--listening', '--listening', [CompletionResultType]::ParameterName, 'Listening; of UDP, the unconnected')
+            [CompletionResult]::new('-4', '-4', [CompletionResultType]::ParameterName, 'IPv4 only')
+            [CompletionResult]::new('--ipv4', '--ipv4', [CompletionResultType]::ParameterName, 'IPv4 only')
+            [CompletionResult]::new('-6', '-6', [CompletionResultType]::ParameterName, 'IPv6 only; with -4, both')
+            [CompletionResult]::new('--ipv6', '--ipv6', [CompletionResultType]::ParameterName, 'IPv6 only; with -4, both')
+            [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'More columns: queues, timer, uid, inode, cookie')
+            [CompletionResult]::new('--extended', '--extended', [CompletionResultType]::ParameterName, 'More columns: queues, timer, uid, inode, cookie')
+            [CompletionResult]::new('-a', '-a', [CompletionResultType]::ParameterName, 'Always on: every state')
+            [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Always on: every state')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Always on: numbers, unless with -r')
+            [CompletionResult]::new('--numeric', '--numeric', [CompletionResultType]::ParameterName, 'Always on: numbers, unless with -r')
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Always on: processes')
+            [CompletionResult]::new('--processes', '--processes', [CompletionResultType]::ParameterName, 'Always on: processes')
+            [CompletionResult]::new('-O', '-O ', [CompletionResultType]::ParameterName, 'Always on: one line a socket')
+            [CompletionResult]::new('--oneline', '--oneline', [CompletionResultType]::ParameterName, 'Always on: one line a socket')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'One JSON document (see sockscope schema)')
+            [CompletionResult]::new('--jsonl', '--jsonl', [CompletionResultType]::ParameterName, 'One JSON object a socket, each on a line')
+            [CompletionResult]::new('--csv', '--csv', [CompletionResultType]::ParameterName, 'Comma-separated, every fact on its own')
+            [CompletionResult]::new('--pids', '--pids', [CompletionResultType]::ParameterName, 'Process numbers only, each once')
+            [CompletionResult]::new('-H', '-H ', [CompletionResultType]::ParameterName, 'No header line')
+            [CompletionResult]::new('--no-header', '--no-header', [CompletionResultType]::ParameterName, 'No header line')
+            [CompletionResult]::new('--wide', '--wide', [CompletionResultType]::ParameterName, 'Cut nothing to fit the terminal')
+            [CompletionResult]::new('--fds', '--fds', [CompletionResultType]::ParameterName, 'A row for each descriptor, as lsof')
+            [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Names of hosts and ports')
+            [CompletionResult]::new('--resolve', '--resolve', [CompletionResultType]::ParameterName, 'Names of hosts and ports')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Tell all that could not be seen')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Tell all that could not be seen')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Tell nothing but errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Tell nothing but errors')
+            [CompletionResult]::new('--redact', '--redact', [CompletionResultType]::ParameterName, 'Replace names, users and addresses in it')
+            [CompletionResult]::new('--no-narrow', '--no-narrow', [CompletionResultType]::ParameterName, 'Read everything, and only then select: slower, never different')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List sockets with their owners; also: ls, or no command at all')
+            [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Watch real sockets live: each call, and the rows it makes')
+            [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')
+            [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page, or write all pages to a directory')
+            [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of the listing')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'sockscope;list' {
+            [CompletionResult]::new('-i', '-i', [CompletionResultType]::ParameterName, 'As lsof: [46][tcp|udp][@HOST][:PORTS]; repeatable')
+            [CompletionResult]::new('--internet', '--internet', [CompletionResultType]::ParameterName, 'As lsof: [46][tcp|udp][@HOST][:PORTS]; repeatable')
+            [CompletionResult]::new('--pid', '--pid', [CompletionResultType]::ParameterName, 'Held by these processes: 1,22 or ^1')
+            [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'Held by these users: alice,0 or ^root')
+            [CompletionResult]::new('--command', '--command', [CompletionResultType]::ParameterName, 'Held by commands that start so: nginx or ^ssh')
+            [CompletionResult]::new('--state', '--state', [CompletionResultType]::ParameterName, 'In these states: listen,time-wait or ^listen')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'With these ports at an end: 80,8000-8099 or ^22')
+            [CompletionResult]::new('-A', '-A ', [CompletionResultType]::ParameterName, 'Tables: all,inet,tcp,udp,udplite,raw,unix or !tcp')
+            [CompletionResult]::new('--query', '--query', [CompletionResultType]::ParameterName, 'Tables: all,inet,tcp,udp,udplite,raw,unix or !tcp')
+            [CompletionResult]::new('-F', '-F ', [CompletionResultType]::ParameterName, 'lsof''s fields, all or these: -FpcfnPT')
+            [CompletionResult]::new('--fields', '--fields', [CompletionResultType]::ParameterName, 'lsof''s fields, all or these: -FpcfnPT')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'pid,port or +inode,-user to change the usual')
+            [CompletionResult]::new('--columns', '--columns', [CompletionResultType]::ParameterName, 'pid,port or +inode,-user to change the usual')
+            [CompletionResult]::new('--sort', '--sort', [CompletionResultType]::ParameterName, 'By columns: port,-pid (- for descending)')
+            [CompletionResult]::new('--resolve-timeout', '--resolve-timeout', [CompletionResultType]::ParameterName, 'Longest wait for names')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'auto, always or never')
+            [CompletionResult]::new('--backend', '--backend', [CompletionResultType]::ParameterName, 'native or portable (netstat2, sysinfo)')
+            [CompletionResult]::new('--record', '--record', [CompletionResultType]::ParameterName, 'Also write all that was collected to FILE')
+            [CompletionResult]::new('--replay', '--replay', [CompletionResultType]::ParameterName, 'List a recording; - reads it from stdin')
+            [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'TCP; -t -u -w -x and -A add up')
+            [CompletionResult]::new('--tcp', '--tcp', [CompletionResultType]::ParameterName, 'TCP; -t -u -w -x and -A add up')
+            [CompletionResult]::new('-u', '-u', [CompletionResultType]::ParameterName, 'UDP')
+            [CompletionResult]::new('--udp', '--udp', [CompletionResultType]::ParameterName, 'UDP')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Raw IP')
+            [CompletionResult]::new('--raw', '--raw', [CompletionResultType]::ParameterName, 'Raw IP')
+            [CompletionResult]::new('-x', '-x', [CompletionResultType]::ParameterName, 'UNIX')
+            [CompletionResult]::new('--unix', '--unix', [CompletionResultType]::ParameterName, 'UNIX')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Listening; of UDP, the unconnected')
+            [CompletionResult]::new('--listening', '--listening', [CompletionResultType]::ParameterName, 'Listening; of UDP, the unconnected')
+            [CompletionResult]::new('-4', '-4', [CompletionResultType]::ParameterName, 'IPv4 only')
+            [CompletionResult]::new('--ipv4', '--ipv4', [CompletionResultType]::ParameterName, 'IPv4 only')
+            [CompletionResult]::new('-6', '-6', [CompletionResultType]::ParameterName, 'IPv6 only; with -4, both')
+            [CompletionResult]::new('--ipv6', '--ipv6', [CompletionResultType]::ParameterName, 'IPv6 only; with -4, both')
+            [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'More columns: queues, timer, uid, inode, cookie')
+            [CompletionResult]::new('--extended', '--extended', [CompletionResultType]::ParameterName, 'More columns: queues, timer, uid, inode, cookie')
+            [CompletionResult]::new('-a', '-a', [CompletionResultType]::ParameterName, 'Always on: every state')
+            [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Always on: every state')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Always on: numbers, unless with -r')
+            [CompletionResult]::new('--numeric', '--numeric', [CompletionResultType]::ParameterName, 'Always on: numbers, unless with -r')
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Always on: processes')
+            [CompletionResult]::new('--processes', '--processes', [CompletionResultType]::ParameterName, 'Always on: processes')
+            [CompletionResult]::new('-O', '-O ', [CompletionResultType]::ParameterName, 'Always on: one line a socket')
+            [CompletionResult]::new('--oneline', '--oneline', [CompletionResultType]::ParameterName, 'Always on: one line a socket')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'One JSON document (see sockscope schema)')
+            [CompletionResult]::new('--jsonl', '--jsonl', [CompletionResultType]::ParameterName, 'One JSON object a socket, each on a line')
+            [CompletionResult]::new('--csv', '--csv', [CompletionResultType]::ParameterName, 'Comma-separated, every fact on its own')
+            [CompletionResult]::new('--pids', '--pids', [CompletionResultType]::ParameterName, 'Process numbers only, each once')
+            [CompletionResult]::new('-H', '-H ', [CompletionResultType]::ParameterName, 'No header line')
+            [CompletionResult]::new('--no-header', '--no-header', [CompletionResultType]::ParameterName, 'No header line')
+            [CompletionResult]::new('--wide', '--wide', [CompletionResultType]::ParameterName, 'Cut nothing to fit the terminal')
+            [CompletionResult]::new('--fds', '--fds', [CompletionResultType]::ParameterName, 'A row for each descriptor, as lsof')
+            [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Names of hosts and ports')
+            [CompletionResult]::new('--resolve', '--resolve', [CompletionResultType]::ParameterName, 'Names of hosts and ports')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Tell all that could not be seen')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Tell all that could not be seen')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Tell nothing but errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Tell nothing but errors')
+            [CompletionResult]::new('--redact', '--redact', [CompletionResultType]::ParameterName, 'Replace names, users and addresses in it')
+            [CompletionResult]::new('--no-narrow', '--no-narrow', [CompletionResultType]::ParameterName, 'Read everything, and only then select: slower, never different')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'sockscope;demo' {
+            [CompletionResult]::new('--pause', '--pause', [CompletionResultType]::ParameterName, 'How long --auto pauses after each step')
+            [CompletionResult]::new('--auto', '--auto', [CompletionResultType]::ParameterName, 'Go on by itself, with a pause after each step')
+            [CompletionResult]::new('--step', '--step', [CompletionResultType]::ParameterName, 'Wait for Enter after each step (the default on a terminal)')
+            [CompletionResult]::new('--script', '--script', [CompletionResultType]::ParameterName, 'Print a plain transcript without waiting (the default in a pipe)')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object a step, without waiting')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'sockscope;completions' {
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'sockscope;man' {
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'sockscope;schema' {
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'sockscope;help' {
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List sockets with their owners; also: ls, or no command at all')
+            [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Watch real sockets live: each call, and the rows it makes')
+            [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')
+            [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page, or write all pages to a directory')
+            [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of the listing')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'sockscope;help;list' {
+            break
+        }
+        'sockscope;help;demo' {
+            break
+        }
+        'sockscope;help;completions' {
+            break
+        }
+        'sockscope;help;man' {
+            break
+        }
+        'sockscope;help;schema' {
+            break
+        }
+        'sockscope;help;help' {
+            break
+        }
+    })
+
+    $completions.Where{ $_.CompletionText -like "$wordToComplete*" } |
+        Sort-Object -Property ListItemText
+}

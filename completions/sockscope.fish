@@ -1,0 +1,134 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_sockscope_global_optspecs
+    string join \n i/internet= pid= user= command= state= port= t/tcp u/udp w/raw x/unix l/listening 4/ipv4 6/ipv6 A/query= e/extended a/all n/numeric p/processes O/oneline json jsonl csv F/fields= pids o/columns= sort= H/no-header wide fds r/resolve resolve-timeout= color= v/verbose q/quiet backend= record= redact replay= no-narrow h/help V/version
+end
+
+function __fish_sockscope_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_sockscope_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_sockscope_using_subcommand
+    set -l cmd (__fish_sockscope_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c sockscope -n "__fish_sockscope_needs_command" -s i -l internet -d 'As lsof: [46][tcp|udp][@HOST][:PORTS]; repeatable' -r
+complete -c sockscope -n "__fish_sockscope_needs_command" -l pid -d 'Held by these processes: 1,22 or ^1' -r
+complete -c sockscope -n "__fish_sockscope_needs_command" -l user -d 'Held by these users: alice,0 or ^root' -r
+complete -c sockscope -n "__fish_sockscope_needs_command" -l command -d 'Held by commands that start so: nginx or ^ssh' -r
+complete -c sockscope -n "__fish_sockscope_needs_command" -l state -d 'In these states: listen,time-wait or ^listen' -r
+complete -c sockscope -n "__fish_sockscope_needs_command" -l port -d 'With these ports at an end: 80,8000-8099 or ^22' -r
+complete -c sockscope -n "__fish_sockscope_needs_command" -s A -l query -d 'Tables: all,inet,tcp,udp,udplite,raw,unix or !tcp' -r
+complete -c sockscope -n "__fish_sockscope_needs_command" -s F -l fields -d 'lsof\'s fields, all or these: -FpcfnPT' -r
+complete -c sockscope -n "__fish_sockscope_needs_command" -s o -l columns -d 'pid,port or +inode,-user to change the usual' -r
+complete -c sockscope -n "__fish_sockscope_needs_command" -l sort -d 'By columns: port,-pid (- for descending)' -r
+complete -c sockscope -n "__fish_sockscope_needs_command" -l resolve-timeout -d 'Longest wait for names' -r
+complete -c sockscope -n "__fish_sockscope_needs_command" -l color -d 'auto, always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c sockscope -n "__fish_sockscope_needs_command" -l backend -d 'native or portable (netstat2, sysinfo)' -r -f -a "native\t''
+portable\t''"
+complete -c sockscope -n "__fish_sockscope_needs_command" -l record -d 'Also write all that was collected to FILE' -r -F
+complete -c sockscope -n "__fish_sockscope_needs_command" -l replay -d 'List a recording; - reads it from stdin' -r -F
+complete -c sockscope -n "__fish_sockscope_needs_command" -s t -l tcp -d 'TCP; -t -u -w -x and -A add up'
+complete -c sockscope -n "__fish_sockscope_needs_command" -s u -l udp -d 'UDP'
+complete -c sockscope -n "__fish_sockscope_needs_command" -s w -l raw -d 'Raw IP'
+complete -c sockscope -n "__fish_sockscope_needs_command" -s x -l unix -d 'UNIX'
+complete -c sockscope -n "__fish_sockscope_needs_command" -s l -l listening -d 'Listening; of UDP, the unconnected'
+complete -c sockscope -n "__fish_sockscope_needs_command" -s 4 -l ipv4 -d 'IPv4 only'
+complete -c sockscope -n "__fish_sockscope_needs_command" -s 6 -l ipv6 -d 'IPv6 only; with -4, both'
+complete -c sockscope -n "__fish_sockscope_needs_command" -s e -l extended -d 'More columns: queues, timer, uid, inode, cookie'
+complete -c sockscope -n "__fish_sockscope_needs_command" -s a -l all -d 'Always on: every state'
+complete -c sockscope -n "__fish_sockscope_needs_command" -s n -l numeric -d 'Always on: numbers, unless with -r'
+complete -c sockscope -n "__fish_sockscope_needs_command" -s p -l processes -d 'Always on: processes'
+complete -c sockscope -n "__fish_sockscope_needs_command" -s O -l oneline -d 'Always on: one line a socket'
+complete -c sockscope -n "__fish_sockscope_needs_command" -l json -d 'One JSON document (see sockscope schema)'
+complete -c sockscope -n "__fish_sockscope_needs_command" -l jsonl -d 'One JSON object a socket, each on a line'
+complete -c sockscope -n "__fish_sockscope_needs_command" -l csv -d 'Comma-separated, every fact on its own'
+complete -c sockscope -n "__fish_sockscope_needs_command" -l pids -d 'Process numbers only, each once'
+complete -c sockscope -n "__fish_sockscope_needs_command" -s H -l no-header -d 'No header line'
+complete -c sockscope -n "__fish_sockscope_needs_command" -l wide -d 'Cut nothing to fit the terminal'
+complete -c sockscope -n "__fish_sockscope_needs_command" -l fds -d 'A row for each descriptor, as lsof'
+complete -c sockscope -n "__fish_sockscope_needs_command" -s r -l resolve -d 'Names of hosts and ports'
+complete -c sockscope -n "__fish_sockscope_needs_command" -s v -l verbose -d 'Tell all that could not be seen'
+complete -c sockscope -n "__fish_sockscope_needs_command" -s q -l quiet -d 'Tell nothing but errors'
+complete -c sockscope -n "__fish_sockscope_needs_command" -l redact -d 'Replace names, users and addresses in it'
+complete -c sockscope -n "__fish_sockscope_needs_command" -l no-narrow -d 'Read everything, and only then select: slower, never different'
+complete -c sockscope -n "__fish_sockscope_needs_command" -s h -l help -d 'Print help'
+complete -c sockscope -n "__fish_sockscope_needs_command" -s V -l version -d 'Print version'
+complete -c sockscope -n "__fish_sockscope_needs_command" -a "list" -d 'List sockets with their owners; also: ls, or no command at all'
+complete -c sockscope -n "__fish_sockscope_needs_command" -a "demo" -d 'Watch real sockets live: each call, and the rows it makes'
+complete -c sockscope -n "__fish_sockscope_needs_command" -a "completions" -d 'Print a completion script for a shell'
+complete -c sockscope -n "__fish_sockscope_needs_command" -a "man" -d 'Print the manual page, or write all pages to a directory'
+complete -c sockscope -n "__fish_sockscope_needs_command" -a "schema" -d 'Print the JSON Schema of the listing'
+complete -c sockscope -n "__fish_sockscope_needs_command" -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s i -l internet -d 'As lsof: [46][tcp|udp][@HOST][:PORTS]; repeatable' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l pid -d 'Held by these processes: 1,22 or ^1' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l user -d 'Held by these users: alice,0 or ^root' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l command -d 'Held by commands that start so: nginx or ^ssh' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l state -d 'In these states: listen,time-wait or ^listen' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l port -d 'With these ports at an end: 80,8000-8099 or ^22' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s A -l query -d 'Tables: all,inet,tcp,udp,udplite,raw,unix or !tcp' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s F -l fields -d 'lsof\'s fields, all or these: -FpcfnPT' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s o -l columns -d 'pid,port or +inode,-user to change the usual' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l sort -d 'By columns: port,-pid (- for descending)' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l resolve-timeout -d 'Longest wait for names' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l color -d 'auto, always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l backend -d 'native or portable (netstat2, sysinfo)' -r -f -a "native\t''
+portable\t''"
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l record -d 'Also write all that was collected to FILE' -r -F
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l replay -d 'List a recording; - reads it from stdin' -r -F
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s t -l tcp -d 'TCP; -t -u -w -x and -A add up'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s u -l udp -d 'UDP'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s w -l raw -d 'Raw IP'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s x -l unix -d 'UNIX'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s l -l listening -d 'Listening; of UDP, the unconnected'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s 4 -l ipv4 -d 'IPv4 only'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s 6 -l ipv6 -d 'IPv6 only; with -4, both'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s e -l extended -d 'More columns: queues, timer, uid, inode, cookie'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s a -l all -d 'Always on: every state'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s n -l numeric -d 'Always on: numbers, unless with -r'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s p -l processes -d 'Always on: processes'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s O -l oneline -d 'Always on: one line a socket'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l json -d 'One JSON document (see sockscope schema)'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l jsonl -d 'One JSON object a socket, each on a line'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l csv -d 'Comma-separated, every fact on its own'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l pids -d 'Process numbers only, each once'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s H -l no-header -d 'No header line'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l wide -d 'Cut nothing to fit the terminal'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l fds -d 'A row for each descriptor, as lsof'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s r -l resolve -d 'Names of hosts and ports'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s v -l verbose -d 'Tell all that could not be seen'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s q -l quiet -d 'Tell nothing but errors'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l redact -d 'Replace names, users and addresses in it'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l no-narrow -d 'Read everything, and only then select: slower, never different'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s h -l help -d 'Print help'
+complete -c sockscope -n "__fish_sockscope_using_subcommand demo" -l pause -d 'How long --auto pauses after each step' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand demo" -l auto -d 'Go on by itself, with a pause after each step'
+complete -c sockscope -n "__fish_sockscope_using_subcommand demo" -l step -d 'Wait for Enter after each step (the default on a terminal)'
+complete -c sockscope -n "__fish_sockscope_using_subcommand demo" -l script -d 'Print a plain transcript without waiting (the default in a pipe)'
+complete -c sockscope -n "__fish_sockscope_using_subcommand demo" -l json -d 'Print one JSON object a step, without waiting'
+complete -c sockscope -n "__fish_sockscope_using_subcommand demo" -s h -l help -d 'Print help'
+complete -c sockscope -n "__fish_sockscope_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c sockscope -n "__fish_sockscope_using_subcommand man" -s h -l help -d 'Print help'
+complete -c sockscope -n "__fish_sockscope_using_subcommand schema" -s h -l help -d 'Print help'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list demo completions man schema help" -f -a "list" -d 'List sockets with their owners; also: ls, or no command at all'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list demo completions man schema help" -f -a "demo" -d 'Watch real sockets live: each call, and the rows it makes'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list demo completions man schema help" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list demo completions man schema help" -f -a "man" -d 'Print the manual page, or write all pages to a directory'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list demo completions man schema help" -f -a "schema" -d 'Print the JSON Schema of the listing'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list demo completions man schema help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

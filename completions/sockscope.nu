@@ -1,0 +1,176 @@
+module completions {
+
+  def "nu-complete sockscope color" [] {
+    [ "auto" "always" "never" ]
+  }
+
+  def "nu-complete sockscope backend" [] {
+    [ "native" "portable" ]
+  }
+
+  # List the sockets of this machine with every process that holds them
+  export extern sockscope [
+    --internet(-i): string    # As lsof: [46][tcp|udp][@HOST][:PORTS]; repeatable
+    --pid: string             # Held by these processes: 1,22 or ^1
+    --user: string            # Held by these users: alice,0 or ^root
+    --command: string         # Held by commands that start so: nginx or ^ssh
+    --state: string           # In these states: listen,time-wait or ^listen
+    --port: string            # With these ports at an end: 80,8000-8099 or ^22
+    --tcp(-t)                 # TCP; -t -u -w -x and -A add up
+    --udp(-u)                 # UDP
+    --raw(-w)                 # Raw IP
+    --unix(-x)                # UNIX
+    --listening(-l)           # Listening; of UDP, the unconnected
+    --ipv4(-4)                # IPv4 only
+    --ipv6(-6)                # IPv6 only; with -4, both
+    --query(-A): string       # Tables: all,inet,tcp,udp,udplite,raw,unix or !tcp
+    --extended(-e)            # More columns: queues, timer, uid, inode, cookie
+    --all(-a)                 # Always on: every state
+    --numeric(-n)             # Always on: numbers, unless with -r
+    --processes(-p)           # Always on: processes
+    --oneline(-O)             # Always on: one line a socket
+    --json                    # One JSON document (see sockscope schema)
+    --jsonl                   # One JSON object a socket, each on a line
+    --csv                     # Comma-separated, every fact on its own
+    --fields(-F): string      # lsof's fields, all or these: -FpcfnPT
+    --pids                    # Process numbers only, each once
+    --columns(-o): string     # pid,port or +inode,-user to change the usual
+    --sort: string            # By columns: port,-pid (- for descending)
+    --no-header(-H)           # No header line
+    --wide                    # Cut nothing to fit the terminal
+    --fds                     # A row for each descriptor, as lsof
+    --resolve(-r)             # Names of hosts and ports
+    --resolve-timeout: string # Longest wait for names
+    --color: string@"nu-complete sockscope color" # auto, always or never
+    --verbose(-v)             # Tell all that could not be seen
+    --quiet(-q)               # Tell nothing but errors
+    --backend: string@"nu-complete sockscope backend" # native or portable (netstat2, sysinfo)
+    --record: path            # Also write all that was collected to FILE
+    --redact                  # Replace names, users and addresses in it
+    --replay: path            # List a recording; - reads it from stdin
+    --no-narrow               # Read everything, and only then select: slower, never different
+    --help(-h)                # Print help
+    --version(-V)             # Print version
+    ...filter: string         # Rows wanted, in words: tcp and listen and port 3000-3999
+  ]
+
+  def "nu-complete sockscope list color" [] {
+    [ "auto" "always" "never" ]
+  }
+
+  def "nu-complete sockscope list backend" [] {
+    [ "native" "portable" ]
+  }
+
+  # List sockets with their owners; also: ls, or no command at all
+  export extern "sockscope list" [
+    --internet(-i): string    # As lsof: [46][tcp|udp][@HOST][:PORTS]; repeatable
+    --pid: string             # Held by these processes: 1,22 or ^1
+    --user: string            # Held by these users: alice,0 or ^root
+    --command: string         # Held by commands that start so: nginx or ^ssh
+    --state: string           # In these states: listen,time-wait or ^listen
+    --port: string            # With these ports at an end: 80,8000-8099 or ^22
+    --tcp(-t)                 # TCP; -t -u -w -x and -A add up
+    --udp(-u)                 # UDP
+    --raw(-w)                 # Raw IP
+    --unix(-x)                # UNIX
+    --listening(-l)           # Listening; of UDP, the unconnected
+    --ipv4(-4)                # IPv4 only
+    --ipv6(-6)                # IPv6 only; with -4, both
+    --query(-A): string       # Tables: all,inet,tcp,udp,udplite,raw,unix or !tcp
+    --extended(-e)            # More columns: queues, timer, uid, inode, cookie
+    --all(-a)                 # Always on: every state
+    --numeric(-n)             # Always on: numbers, unless with -r
+    --processes(-p)           # Always on: processes
+    --oneline(-O)             # Always on: one line a socket
+    --json                    # One JSON document (see sockscope schema)
+    --jsonl                   # One JSON object a socket, each on a line
+    --csv                     # Comma-separated, every fact on its own
+    --fields(-F): string      # lsof's fields, all or these: -FpcfnPT
+    --pids                    # Process numbers only, each once
+    --columns(-o): string     # pid,port or +inode,-user to change the usual
+    --sort: string            # By columns: port,-pid (- for descending)
+    --no-header(-H)           # No header line
+    --wide                    # Cut nothing to fit the terminal
+    --fds                     # A row for each descriptor, as lsof
+    --resolve(-r)             # Names of hosts and ports
+    --resolve-timeout: string # Longest wait for names
+    --color: string@"nu-complete sockscope list color" # auto, always or never
+    --verbose(-v)             # Tell all that could not be seen
+    --quiet(-q)               # Tell nothing but errors
+    --backend: string@"nu-complete sockscope list backend" # native or portable (netstat2, sysinfo)
+    --record: path            # Also write all that was collected to FILE
+    --redact                  # Replace names, users and addresses in it
+    --replay: path            # List a recording; - reads it from stdin
+    --no-narrow               # Read everything, and only then select: slower, never different
+    --help(-h)                # Print help
+    ...filter: string         # Rows wanted, in words: tcp and listen and port 3000-3999
+  ]
+
+  def "nu-complete sockscope demo lessons" [] {
+    [ "tcp" "udp" "clients" ]
+  }
+
+  # Watch real sockets live: each call, and the rows it makes
+  export extern "sockscope demo" [
+    --auto                    # Go on by itself, with a pause after each step
+    --step                    # Wait for Enter after each step (the default on a terminal)
+    --script                  # Print a plain transcript without waiting (the default in a pipe)
+    --json                    # Print one JSON object a step, without waiting
+    --pause: string           # How long --auto pauses after each step
+    --help(-h)                # Print help
+    ...lessons: string@"nu-complete sockscope demo lessons" # The lessons, in this order; without one, all of them
+  ]
+
+  def "nu-complete sockscope completions shell" [] {
+    [ "bash" "zsh" "fish" "powershell" "elvish" "nushell" ]
+  }
+
+  # Print a completion script for a shell
+  export extern "sockscope completions" [
+    --help(-h)                # Print help
+    shell: string@"nu-complete sockscope completions shell" # The shell that will read the script
+  ]
+
+  # Print the manual page, or write all pages to a directory
+  export extern "sockscope man" [
+    --help(-h)                # Print help
+    directory?: path          # Write every page to this directory; without it the main page goes to stdout
+  ]
+
+  # Print the JSON Schema of the listing
+  export extern "sockscope schema" [
+    --help(-h)                # Print help
+  ]
+
+  # Print this message or the help of the given subcommand(s)
+  export extern "sockscope help" [
+  ]
+
+  # List sockets with their owners; also: ls, or no command at all
+  export extern "sockscope help list" [
+  ]
+
+  # Watch real sockets live: each call, and the rows it makes
+  export extern "sockscope help demo" [
+  ]
+
+  # Print a completion script for a shell
+  export extern "sockscope help completions" [
+  ]
+
+  # Print the manual page, or write all pages to a directory
+  export extern "sockscope help man" [
+  ]
+
+  # Print the JSON Schema of the listing
+  export extern "sockscope help schema" [
+  ]
+
+  # Print this message or the help of the given subcommand(s)
+  export extern "sockscope help help" [
+  ]
+
+}
+
+export use completions *

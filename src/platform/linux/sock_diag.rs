@@ -16,7 +16,9 @@ use super::{inet_diag, netlink, proc_net, unix_diag};
 use crate::error::{CollectError, cause};
 use crate::platform::{PortWish, Request};
 use crate::snapshot::{Gap, Missing};
-use crate::socket::{Endpoint, Family, Interface, NetnsId, Protocol, Socket, SocketId};
+use crate::socket::{
+    Cookie, Endpoint, Family, Inode, Interface, NetnsId, Protocol, Socket, SocketId,
+};
 use crate::state::TcpState;
 use crate::text::Text;
 
@@ -142,7 +144,9 @@ impl<'a> Reader<'a> {
             Ok(read) => {
                 self.success = true;
                 self.sockets.extend(read.sockets);
-                self.fallbacks.insert(table, cause(refusal));
+                let no_module = refusal.kind() == io::ErrorKind::NotFound;
+                let why = if no_module { "no module for it".to_owned() } else { cause(refusal) };
+                self.fallbacks.insert(table, why);
                 if let Some(proc_net::OddRow(first)) = read.odd.first() {
                     self.odd_rows(table, read.odd.len(), &format!("cannot understand '{first}'"));
                 }
@@ -187,9 +191,8 @@ impl<'a> Reader<'a> {
         self.gaps.extend(fallback_gaps(&self.fallbacks));
         self.gaps.extend(self.bound_gap(request));
 
-        // A dump walks hash chains: one that moves meanwhile may come twice.
-        let mut seen = HashSet::with_capacity(self.sockets.len());
-        self.sockets.retain(|socket| socket.cookie.is_none_or(|cookie| seen.insert(cookie)));
+        let mut seen = Seen::default();
+        self.sockets.retain(|socket| seen.is_new(socket));
         let netns = current_netns();
         let mut names = InterfaceNames::default();
         for (id, socket) in (0..).zip(&mut self.sockets) {
@@ -254,6 +257,36 @@ fn fallback_gaps(fallbacks: &BTreeMap<Table, String>) -> Vec<Gap> {
         gap.detail(format!("{lost} of {}", tables.join(", ")))
     };
     tables.into_iter().map(gap).collect()
+}
+
+/// The sockets seen so far. The kernel walks hash chains: a socket that moves meanwhile may come
+/// twice.
+#[derive(Debug, Default)]
+struct Seen {
+    cookies: HashSet<Cookie>,
+    /// Of rows without cookie, what tells one from another.
+    rows: HashSet<Row>,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Row {
+    protocol: Protocol,
+    local: Option<Endpoint>,
+    peer: Option<Endpoint>,
+    inode: Option<Inode>,
+}
+
+impl Seen {
+    fn is_new(&mut self, socket: &Socket) -> bool {
+        let &Socket { cookie, protocol, inode, .. } = socket;
+        if let Some(cookie) = cookie {
+            return self.cookies.insert(cookie);
+        }
+        let (local, peer) = (socket.local.clone(), socket.peer.clone());
+        // Unaccepted UNIX connections have nothing but their listener's name.
+        let nameless = inode.is_none() && peer.is_none();
+        nameless || self.rows.insert(Row { protocol, local, peer, inode })
+    }
 }
 
 /// Returns the first two numbers of a kernel release such as `6.18.44-rc1`.

@@ -1,5 +1,7 @@
 //! Real sockets on the loopback, found again in the kernel's own tables.
 
+mod fallback;
+
 use std::net::{
     Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV6, TcpListener, TcpStream, UdpSocket,
 };
@@ -12,7 +14,7 @@ use rustix::net::{bind, getsockname, ipproto, listen, sockopt};
 
 use super::*;
 use crate::process::Uid;
-use crate::socket::{Cookie, Inode, Queues, TimerKind};
+use crate::socket::{Queues, TimerKind};
 
 const LOCALHOST: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 const EVERYTHING: fn() -> Request = Request::default;
@@ -378,89 +380,6 @@ fn an_unwanted_protocol_or_family_is_not_read() {
     assert_eq!(at(&request, scene.port), []);
 }
 
-const TCP: Table = Table { protocol: Protocol::Tcp, family: Family::Inet };
-
-/// Reads tables as if sock_diag had refused them.
-fn refused<'a>(directory: &'a Path, tables: &[Table]) -> Reader<'a> {
-    let mut reader = Reader::new(directory);
-    for table in tables {
-        reader.read_proc(*table, &io::Error::from_raw_os_error(1));
-    }
-    reader
-}
-
-#[test]
-fn both_sources_agree_on_a_live_connection() {
-    let listener = TcpListener::bind(LOCALHOST).unwrap();
-    let (client, _server) = connection(&listener);
-    let (local, peer) = ends(&client);
-    let mut ours = between(local, peer);
-    ours.cookie = None;
-    ours.timer = None;
-
-    let reader = refused(Path::new(proc_net::DIRECTORY), &[TCP]);
-    let mut theirs = reader.finish(&EVERYTHING()).unwrap().sockets;
-    theirs.retain(|s| local_port(s) == Some(local.port()) && peer_port(s) == Some(peer.port()));
-    assert_eq!(theirs.len(), 1);
-    theirs[0].id = ours.id;
-    theirs[0].timer = None;
-    assert_eq!(theirs, [ours]);
-}
-
-#[test]
-fn what_the_fallback_lacks_is_said() {
-    let tables = [TCP, Table { family: Family::Inet6, ..TCP }];
-    let reader = refused(Path::new(proc_net::DIRECTORY), &tables);
-    let gaps = reader.finish(&EVERYTHING()).unwrap().gaps;
-    let facts = "cookies, backlog limits, devices and v6only of tcp over inet, tcp over inet6";
-    assert_eq!(
-        gaps,
-        [
-            Gap::new(Missing::SocketFacts, "sock_diag: operation not permitted").detail(facts),
-            Gap::new(Missing::BoundSockets, "/proc/net does not list them"),
-        ]
-    );
-}
-
-#[test]
-fn nothing_readable_at_all_is_an_error() {
-    let nowhere = tempfile::tempdir().unwrap();
-    let error = refused(nowhere.path(), &[TCP]).finish(&EVERYTHING()).unwrap_err();
-    assert_eq!(error.to_string(), format!("cannot read {}/tcp", nowhere.path().display()));
-}
-
-#[test]
-fn a_table_that_cannot_be_read_is_a_gap_beside_others() {
-    let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("udp"), "").unwrap();
-    let udp = Table { protocol: Protocol::Udp, family: Family::Inet };
-    let request = Request { protocols: vec![Protocol::Udp], ..EVERYTHING() };
-    let gaps = refused(directory.path(), &[TCP, udp]).finish(&request).unwrap().gaps;
-    let missing = Gap::new(Missing::Sockets, "no such file or directory").count(1);
-    assert_eq!(gaps[0], missing.detail("tcp over inet"));
-}
-
-#[test]
-fn a_protocol_the_kernel_was_built_without_has_no_sockets() {
-    let directory = tempfile::tempdir().unwrap();
-    let udplite = Table { protocol: Protocol::Udplite, family: Family::Inet };
-    // Without its brother it cannot be told from a /proc that is not mounted.
-    assert!(refused(directory.path(), &[udplite]).finish(&EVERYTHING()).is_err());
-    std::fs::write(directory.path().join("udp"), "").unwrap();
-    let request = Request { protocols: vec![Protocol::Udplite], ..EVERYTHING() };
-    let dump = refused(directory.path(), &[udplite]).finish(&request).unwrap();
-    assert_eq!((dump.sockets, dump.gaps), (vec![], vec![]));
-}
-
-#[test]
-fn an_odd_row_of_the_fallback_is_a_gap() {
-    let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("tcp"), "\x1b[31m what\n 1: again\n").unwrap();
-    let gaps = refused(directory.path(), &[TCP]).finish(&EVERYTHING()).unwrap().gaps;
-    let odd = Gap::new(Missing::Sockets, r"cannot understand '\x1b[31m what'");
-    assert_eq!(gaps[0], odd.detail("2 rows of tcp over inet"));
-}
-
 /// Returns the UNIX sockets of a dump.
 fn unix_rows() -> Vec<Socket> {
     let (protocols, families) = (vec![Protocol::Unix], vec![Family::Unix]);
@@ -494,24 +413,6 @@ fn unix_sockets_have_their_names_and_states() {
     assert_eq!((row.state, &row.local), (None, &Some(Endpoint::Abstract(name.into()))));
     let row = row_of(&one, &rows);
     assert_eq!((row.state, &row.local), (Some(TcpState::Established), &None));
-}
-
-#[test]
-fn both_sources_agree_on_unix_sockets() {
-    let directory = tempfile::tempdir().unwrap();
-    let listener = UnixListener::bind(directory.path().join("x")).unwrap();
-    let (one, _other) = UnixStream::pair().unwrap();
-    let datagram = UnixDatagram::unbound().unwrap();
-
-    let table = Table { protocol: Protocol::Unix, family: Family::Unix };
-    let theirs = refused(Path::new(proc_net::DIRECTORY), &[table]).finish(&EVERYTHING()).unwrap();
-    let ours = unix_rows();
-    for socket in [listener.as_fd(), one.as_fd(), datagram.as_fd()] {
-        let mut ours = row_of(socket, &ours).clone();
-        let theirs = row_of(socket, &theirs.sockets);
-        (ours.id, ours.cookie, ours.uid, ours.queues) = (theirs.id, None, None, None);
-        assert_eq!(*theirs, ours);
-    }
 }
 
 #[test]

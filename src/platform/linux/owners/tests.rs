@@ -11,8 +11,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A user that owns nothing here.
-const NOBODY: u32 = 65534;
+/// A user that owns nothing here: the real nobody may have servers running (nginx does that).
+const NOBODY: u32 = 1_893_456_001;
 
 /// A program that ends when its standard input is closed, at the latest when the test ends.
 struct Helper {
@@ -245,8 +245,8 @@ fn processes_hidden_by_the_mount_are_a_gap() {
     if !is_root() {
         return skip("needs root, to mount /proc");
     }
-    let script = "mount -t proc -o hidepid=invisible proc /proc && exec setpriv --reuid 65534 \
-                  --regid 65534 --clear-groups \"$0\" \"$@\"";
+    let script = "mount -t proc -o hidepid=invisible proc /proc && exec setpriv --reuid 1893456001 \
+                  --regid 1893456001 --clear-groups \"$0\" \"$@\"";
     let exe = std::env::current_exe().unwrap();
     let lines = report(Command::new("unshare").args(["-m", "sh", "-c", script]).arg(exe));
     assert_eq!(

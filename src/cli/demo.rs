@@ -137,16 +137,14 @@ fn calls(step: &Performed, (bold, plain): (&str, &str), out: &mut dyn Write) -> 
     writeln!(out)
 }
 
-/// The columns of a lesson's rows: what changes, and who.
+/// The columns of a lesson's rows: what changes, and who. All but TIMER fit 80 columns.
 const COLUMNS: &[Column] = &[
-    Column::Proto,
     Column::Local,
     Column::Peer,
     Column::State,
     Column::Pid,
     Column::Fd,
     Column::RecvQ,
-    Column::SendQ,
     Column::Backlog,
     Column::Timer,
 ];
@@ -178,11 +176,30 @@ fn body(
             writeln!(out, "{INDENT}{role:role_width$}{row}")?;
         }
     }
-    writeln!(out, "\n{INDENT}{}", step.say)?;
+    writeln!(out)?;
+    for line in wrap(step.say, width.map_or(usize::MAX, |width| width.saturating_sub(INDENT.len())))
+    {
+        writeln!(out, "{INDENT}{line}")?;
+    }
     for surprise in &step.surprises {
         writeln!(out, "{INDENT}! not as promised: {surprise}")?;
     }
     Ok(())
+}
+
+/// Breaks a sentence between words, into lines of at most `width` characters.
+fn wrap(sentence: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in sentence.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(_) | None => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// Waits until the next step is wanted.
@@ -238,5 +255,17 @@ impl<'a> Wire<'a> {
                 .collect(),
             surprises: &step.surprises,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_breaks_between_words_only() {
+        assert_eq!(wrap("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrap("unbreakable word", 4), ["unbreakable", "word"]);
+        assert_eq!(wrap("one two three", usize::MAX), ["one two three"]);
     }
 }

@@ -1,6 +1,7 @@
 //! All integration tests, in one binary.
 #![expect(
     clippy::disallowed_methods,
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stderr,
     clippy::unwrap_used,
@@ -10,9 +11,13 @@
 mod cli;
 #[cfg(target_os = "linux")]
 mod demo;
+#[cfg(target_os = "linux")]
+mod differential;
 mod generated;
 #[cfg(target_os = "linux")]
 mod netns;
+#[cfg(target_os = "linux")]
+mod owners;
 mod recordings;
 mod support;
 

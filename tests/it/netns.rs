@@ -2,6 +2,37 @@
 
 use std::process::Command;
 
+use crate::support::{program, skip};
+
+/// Runs the body of the test called `name` (its full path, as `cargo test` prints it) in a network
+/// namespace of its own with `lo` up: there the listing is known to the last row. The test binary is
+/// started again for that, so the body runs in another process.
+pub(crate) fn in_netns(name: &str, body: impl FnOnce()) {
+    const MARK: &str = "SOCKSCOPE_TEST_IN_NETNS";
+    if std::env::var(MARK).is_ok_and(|inside| inside == name) {
+        return body();
+    }
+    let Some(unshare) = program("unshare") else { return skip("needs unshare (util-linux)") };
+    let namespaces = if is_root() { "-n" } else { "-Urn" };
+    let allowed = Command::new(&unshare).args([namespaces, "true"]).output();
+    if !allowed.is_ok_and(|output| output.status.success()) {
+        return skip("may not make a network namespace");
+    }
+    let output = Command::new(unshare)
+        .args([namespaces, "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .env(MARK, name)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "in its namespace, {name}:\n{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
 pub(crate) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|own| {
         use std::os::unix::fs::MetadataExt as _;

@@ -1,6 +1,11 @@
-//! What integration tests share: the built command, and loud skips.
+//! What integration tests share: the built command, loud skips, and processes that end with the test.
 
-use std::process::{Command, Output, Stdio};
+use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
 
 /// The command under test, with a clean environment.
 pub(crate) fn sockscope() -> Command {
@@ -25,10 +30,99 @@ pub(crate) fn output(command: &mut Command) -> Output {
     output
 }
 
+/// Returns the sockets of `sockscope list --json ARGS`.
+#[track_caller]
+pub(crate) fn list(args: &[&str]) -> Vec<Value> {
+    let mut command = sockscope();
+    command.args(["list", "--json"]).args(args);
+    listed(&mut command)
+}
+
+/// Returns the sockets that this command prints as a JSON listing.
+#[track_caller]
+pub(crate) fn listed(command: &mut Command) -> Vec<Value> {
+    let mut listing: Value = serde_json::from_slice(&output(command).stdout).unwrap();
+    serde_json::from_value(listing["sockets"].take()).unwrap()
+}
+
 /// Prints why a test cannot run here, and fails it where everything must (`SOCKSCOPE_REQUIRE_ALL=1`,
 /// which the gate sets).
 #[track_caller]
 pub(crate) fn skip(why: &str) {
     eprintln!("SKIPPED: {why}");
     assert!(std::env::var_os("SOCKSCOPE_REQUIRE_ALL").is_none(), "must not be skipped here: {why}");
+}
+
+/// Returns the program's path when it is installed.
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .map(|directory| directory.join(name))
+        .find(|file| file.is_file())
+}
+
+/// A process that ends with the test, whatever happens.
+#[derive(Debug)]
+pub(crate) struct Running(Child);
+
+impl Running {
+    /// Starts it with its standard output as given, in a process group of its own.
+    #[track_caller]
+    pub(crate) fn start(command: &mut Command) -> Self {
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(command, 0);
+        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
+    }
+
+    /// Starts it and waits for the first line it prints.
+    #[track_caller]
+    pub(crate) fn start_and_read_line(command: &mut Command) -> (Self, String) {
+        let mut running = Self::start(command.stdout(Stdio::piped()));
+        let mut line = String::new();
+        let mut stdout = BufReader::new(running.0.stdout.take().unwrap());
+        stdout.read_line(&mut line).unwrap();
+        // Kept open: a writer whose reader is gone would end by SIGPIPE.
+        std::mem::forget(stdout);
+        (running, line.trim_end().to_owned())
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Its children too: they are in its group. It may have ended by itself; either way nothing
+        // is left behind.
+        #[cfg(target_os = "linux")]
+        if let Some(group) =
+            i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw)
+        {
+            rustix::process::kill_process_group(group, rustix::process::Signal::KILL).ok();
+        }
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// Returns a TCP port of loopback that was free a moment ago, for programs that cannot say which
+/// port they took.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// Waits until something accepts on this port of loopback.
+#[track_caller]
+pub(crate) fn wait_until_listening(port: u16) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        assert!(std::time::Instant::now() < deadline, "nothing listens on port {port} after 20 s");
+        std::thread::yield_now();
+    }
 }

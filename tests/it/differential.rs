@@ -1,0 +1,387 @@
+//! The listing against `ss -tunap` and `lsof -nP -i`: the same sockets, states, queues and owners.
+//!
+//! docs/differences.md is the written list of accepted differences; whatever is not on it fails.
+//! In a private namespace the comparison is exact; on the live machine only rows that the other
+//! tool shows the same before and after our run count.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use sockscope::state::TcpState;
+
+use crate::netns;
+use crate::support::{self, Running, skip};
+
+/// What both sides say of one socket, in words both have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Row {
+    protocol: String,
+    /// In our spelling; `connected` and `unconnected` for UDP.
+    state: String,
+    recv_q: u64,
+    send_q: u64,
+    /// `address%device:port`, the wildcards as ss writes them, the device only where bound to one.
+    local: String,
+    peer: String,
+    inode: u64,
+    owners: BTreeSet<(u64, u64)>,
+}
+
+/// Sockets by cookie.
+type Rows = BTreeMap<u64, Row>;
+
+fn ss(nobody: bool) -> Option<Rows> {
+    let mut command = Command::new(support::program("ss")?);
+    command.args(["-H", "-t", "-u", "-n", "-a", "-p", "-e", "-O"]);
+    if nobody && !netns::as_nobody(&mut command) {
+        return None;
+    }
+    let output = support::output(&mut command);
+    Some(String::from_utf8_lossy(&output.stdout).lines().map(parse_ss).collect())
+}
+
+fn parse_ss(line: &str) -> (u64, Row) {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [protocol, state, recv_q, send_q, local, peer, rest @ ..] = &words[..] else {
+        panic!("ss: {line}")
+    };
+    let field = |name: &str| {
+        rest.iter()
+            .find_map(|word| word.strip_prefix(name))
+            .map(|value| value.trim_start_matches("0x"))
+    };
+    let state = match (*protocol, *state) {
+        ("udp", "ESTAB") => "connected".to_owned(),
+        ("udp", _) => "unconnected".to_owned(),
+        (_, word) => {
+            TcpState::parse(word).unwrap_or_else(|| panic!("ss: state {word}")).to_string()
+        }
+    };
+    // users:(("nginx",pid=1,fd=3),("nginx",pid=2,fd=3)); a name may hold anything but its end.
+    let owners = line.split_once("users:((").map_or_else(BTreeSet::new, |(_, users)| {
+        users
+            .split(",pid=")
+            .skip(1)
+            .map(|owner| {
+                let (pid, rest) = owner.split_once(",fd=").unwrap();
+                (pid.parse().unwrap(), rest.split(')').next().unwrap().parse().unwrap())
+            })
+            .collect()
+    });
+    let row = Row {
+        protocol: (*protocol).to_owned(),
+        state,
+        recv_q: recv_q.parse().unwrap(),
+        send_q: send_q.parse().unwrap(),
+        local: (*local).to_owned(),
+        peer: (*peer).to_owned(),
+        inode: field("ino:").map_or(0, |inode| inode.parse().unwrap()),
+        owners,
+    };
+    let cookie = u64::from_str_radix(field("sk:").unwrap(), 16).unwrap();
+    (cookie, row)
+}
+
+/// Our listing in the same words. Left out, because ss 6.1 has no row for them: bound sockets.
+fn ours(nobody: bool) -> Rows {
+    let mut command = support::sockscope();
+    command.args(["list", "--json", "-t", "-u"]);
+    assert!(!nobody || netns::as_nobody(&mut command));
+    support::listed(&mut command)
+        .iter()
+        .filter(|socket| socket["state"] != "BOUND")
+        .map(|socket| (socket["cookie"].as_u64().unwrap(), our_row(socket)))
+        .collect()
+}
+
+fn our_row(socket: &Value) -> Row {
+    let queues = &socket["queues"];
+    let number = |name: &str| queues[name].as_u64().unwrap_or_default();
+    let (recv_q, send_q) = match queues["kind"].as_str() {
+        Some("backlog") => (number("pending"), number("limit")),
+        _ => (number("recv"), number("send")),
+    };
+    let state = match (socket["state"].as_str(), socket["peer"].is_null()) {
+        (Some(state), _) => state,
+        (None, true) => "unconnected",
+        (None, false) => "connected",
+    };
+    let owners = socket["owners"].as_array().unwrap().iter().filter(|owner| owner["via"] == "fd");
+    Row {
+        protocol: socket["protocol"].as_str().unwrap().to_owned(),
+        state: state.to_owned(),
+        recv_q,
+        send_q,
+        local: ss_address(socket, "local"),
+        peer: ss_address(socket, "peer"),
+        inode: socket["inode"].as_u64().unwrap_or_default(),
+        owners: owners
+            .map(|owner| (owner["pid"].as_u64().unwrap(), owner["fd"].as_u64().unwrap()))
+            .collect(),
+    }
+}
+
+/// Writes an end as ss does: `*` for both families at once, `[v6]`, `%device`, port `*` for none.
+fn ss_address(socket: &Value, end: &str) -> String {
+    let inet6 = socket["family"] == "inet6";
+    let dual = inet6 && socket["v6only"] != true;
+    let wildcard = match (inet6, dual) {
+        (false, _) => "0.0.0.0",
+        (true, true) => "*",
+        (true, false) => "[::]",
+    };
+    let (address, port) = match socket[end]["address"].as_str() {
+        None => (wildcard.to_owned(), "*".to_owned()),
+        Some("::") => (wildcard.to_owned(), socket[end]["port"].to_string()),
+        Some(v6) if v6.contains(':') => (format!("[{v6}]"), socket[end]["port"].to_string()),
+        Some(v4) => (v4.to_owned(), socket[end]["port"].to_string()),
+    };
+    match socket["interface"]["name"].as_str().filter(|_| end == "local") {
+        Some(device) => format!("{address}%{device}:{port}"),
+        None => format!("{address}:{port}"),
+    }
+}
+
+/// What `lsof -nP -i` says: (pid, descriptor, inode) -> `TCP 127.0.0.1:80->127.0.0.1:5000 LISTEN`.
+fn lsof(nobody: bool) -> Option<BTreeMap<(u64, u64, u64), String>> {
+    let mut command = Command::new(support::program("lsof")?);
+    command.args(["-nP", "-i", "-FpfdPnT"]).stderr(Stdio::null());
+    if nobody && !netns::as_nobody(&mut command) {
+        return None;
+    }
+    let output = support::output(&mut command);
+    let mut rows = BTreeMap::new();
+    let (mut pid, mut fd, mut inode) = (0, 0, 0);
+    let (mut protocol, mut name) = (String::new(), String::new());
+    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+    // One more descriptor, so that the last row is closed like the others.
+    text.push_str("f0\n");
+    for line in text.lines() {
+        let (letter, value) = line.split_at(1);
+        match letter {
+            "p" | "f" => {
+                if inode != 0 {
+                    rows.insert((pid, fd, inode), format!("{protocol} {name}"));
+                    inode = 0;
+                }
+                if letter == "p" {
+                    pid = value.parse().unwrap();
+                } else {
+                    fd = value.parse().unwrap_or(u64::MAX);
+                }
+            }
+            "d" => inode = value.parse().unwrap(),
+            "P" => value.clone_into(&mut protocol),
+            "n" => value.clone_into(&mut name),
+            "T" => {
+                if let Some(state) = value.strip_prefix("ST=") {
+                    name = format!("{name} {state}");
+                }
+            }
+            _ => (),
+        }
+    }
+    Some(rows)
+}
+
+/// Our rows as lsof has them: one a descriptor.
+fn ours_as_lsof(nobody: bool) -> BTreeMap<(u64, u64, u64), String> {
+    let mut command = support::sockscope();
+    command.args(["list", "--json", "-t", "-u"]);
+    assert!(!nobody || netns::as_nobody(&mut command));
+    let mut rows = BTreeMap::new();
+    for socket in support::listed(&mut command) {
+        let inode = socket["inode"].as_u64().unwrap_or_default();
+        let end = |end: &str| {
+            let endpoint = &socket[end];
+            let address = match endpoint["address"].as_str()? {
+                "0.0.0.0" | "::" => "*".to_owned(),
+                // lsof writes a mapped address as the IPv4 address it is.
+                v6 if v6.contains(':') => match v6.strip_prefix("::ffff:") {
+                    Some(v4) => v4.to_owned(),
+                    None => format!("[{v6}]"),
+                },
+                v4 => v4.to_owned(),
+            };
+            Some(format!("{address}:{}", endpoint["port"]))
+        };
+        let name = format!(
+            "{} {}{}{}",
+            socket["protocol"].as_str().unwrap().to_uppercase(),
+            end("local").unwrap_or_default(),
+            end("peer").map_or_else(String::new, |peer| format!("->{peer}")),
+            socket["state"].as_str().map_or_else(String::new, |state| format!(" {state}")),
+        );
+        for owner in
+            socket["owners"].as_array().unwrap().iter().filter(|owner| owner["via"] == "fd")
+        {
+            rows.insert(
+                (owner["pid"].as_u64().unwrap(), owner["fd"].as_u64().unwrap(), inode),
+                name.clone(),
+            );
+        }
+    }
+    rows
+}
+
+/// Sockets in every state and form that this process alone can hold still, plus servers that nobody
+/// here wrote, where they are installed.
+struct Scene {
+    _tcp: Vec<TcpListener>,
+    _streams: Vec<TcpStream>,
+    _udp: Vec<UdpSocket>,
+    _servers: Vec<Running>,
+    _files: tempfile::TempDir,
+}
+
+impl Scene {
+    fn set() -> Self {
+        let v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let dual = TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)).unwrap();
+        let any = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+        let mut streams = Vec::new();
+
+        // Open both ways, with bytes unread at one end.
+        let mut client = TcpStream::connect(v4.local_addr().unwrap()).unwrap();
+        client.write_all(b"unread").unwrap();
+        streams.extend([v4.accept().unwrap().0, client]);
+        // IPv4 on an IPv6 socket.
+        let port = dual.local_addr().unwrap().port();
+        let mapped = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        streams.extend([dual.accept().unwrap().0, mapped]);
+        // FIN_WAIT2 and CLOSE_WAIT.
+        let half = TcpStream::connect(v4.local_addr().unwrap()).unwrap();
+        half.shutdown(Shutdown::Write).unwrap();
+        let (mut other, _) = v4.accept().unwrap();
+        assert_eq!(other.read(&mut [0; 8]).unwrap(), 0, "the FIN has arrived");
+        streams.extend([half, other]);
+        // TIME_WAIT at the client's end, which closes first.
+        let mut first = TcpStream::connect(v4.local_addr().unwrap()).unwrap();
+        let (second, _) = v4.accept().unwrap();
+        first.shutdown(Shutdown::Write).unwrap();
+        second.shutdown(Shutdown::Both).unwrap();
+        assert_eq!(first.read(&mut [0; 8]).unwrap(), 0);
+        drop((first, second));
+        // Waiting to be accepted.
+        streams.push(
+            TcpStream::connect((Ipv4Addr::LOCALHOST, any.local_addr().unwrap().port())).unwrap(),
+        );
+
+        let bound = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let connected = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).unwrap();
+        connected.connect(connected.local_addr().unwrap()).unwrap();
+        let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        sender.send_to(b"unread", bound.local_addr().unwrap()).unwrap();
+
+        let files = tempfile::tempdir().unwrap();
+        Self {
+            _tcp: vec![v4, dual, any],
+            _streams: streams,
+            _udp: vec![bound, connected, sender],
+            _servers: servers(files.path()),
+            _files: files,
+        }
+    }
+}
+
+/// Starts the servers found on this machine, each on a port of its own, with their files in
+/// `directory`.
+fn servers(directory: &Path) -> Vec<Running> {
+    let mut running = Vec::new();
+    let mut start = |name: &str, port: u16, args: &[&str]| {
+        let Some(program) = support::program(name) else { return skip(&format!("needs {name}")) };
+        let mut command = Command::new(program);
+        command.args(args).current_dir(directory);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        running.push(Running::start(&mut command));
+        support::wait_until_listening(port);
+    };
+    let port = support::free_port();
+    start("python3", port, &["-m", "http.server", "--bind", "::", &port.to_string()]);
+    let port = support::free_port();
+    start("redis-server", port, &["--port", &port.to_string(), "--save", "", "--daemonize", "no"]);
+    // A master and two workers that share one listener.
+    let port = support::free_port();
+    let config = format!(
+        "daemon off; pid nginx.pid; worker_processes 2; events {{}} \
+         http {{ access_log off; server {{ listen {port}; }} }}"
+    );
+    std::fs::write(directory.join("nginx.conf"), config).unwrap();
+    let prefix = directory.to_str().unwrap();
+    start("nginx", port, &["-p", prefix, "-c", "nginx.conf", "-e", "stderr"]);
+    running
+}
+
+/// A socket's owners of ours may be more than ss knows (never fewer); all else is equal.
+#[track_caller]
+fn assert_same(theirs: &Rows, ours: &Rows) {
+    for (cookie, row) in theirs {
+        assert_eq!(ours.get(cookie), Some(row), "socket with cookie {cookie:x}");
+    }
+}
+
+/// Returns the rows that are the same in both.
+fn stable<K: Ord + Clone, V: PartialEq + Clone>(
+    before: &BTreeMap<K, V>,
+    after: &BTreeMap<K, V>,
+) -> BTreeMap<K, V> {
+    before
+        .iter()
+        .filter(|(key, row)| after.get(key) == Some(row))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect()
+}
+
+#[test]
+fn in_a_namespace_the_listing_is_exactly_that_of_ss() {
+    netns::in_netns("differential::in_a_namespace_the_listing_is_exactly_that_of_ss", || {
+        let _scene = Scene::set();
+        let Some(theirs) = ss(false) else { return skip("needs ss (iproute2)") };
+        let ours = ours(false);
+        assert!(theirs.len() >= 14, "the scene is there: {theirs:#?}");
+        assert_same(&theirs, &ours);
+        assert_eq!(
+            ours.keys().collect::<Vec<_>>(),
+            theirs.keys().collect::<Vec<_>>(),
+            "and no others"
+        );
+    });
+}
+
+#[test]
+fn in_a_namespace_the_listing_is_exactly_that_of_lsof() {
+    netns::in_netns("differential::in_a_namespace_the_listing_is_exactly_that_of_lsof", || {
+        let _scene = Scene::set();
+        let Some(theirs) = lsof(false) else { return skip("needs lsof") };
+        assert!(theirs.len() >= 12, "the scene is there: {theirs:#?}");
+        assert_eq!(ours_as_lsof(false), theirs);
+    });
+}
+
+#[test]
+fn on_the_live_machine_every_stable_row_of_ss_is_in_the_listing() {
+    for nobody in [false, true] {
+        let Some(before) = ss(nobody) else { return skip("needs ss, and root to become nobody") };
+        let ours = ours(nobody);
+        let Some(after) = ss(nobody) else { return };
+        assert_same(&stable(&before, &after), &ours);
+    }
+}
+
+#[test]
+fn on_the_live_machine_every_stable_row_of_lsof_is_in_the_listing() {
+    for nobody in [false, true] {
+        let Some(before) = lsof(nobody) else {
+            return skip("needs lsof, and root to become nobody");
+        };
+        let ours = ours_as_lsof(nobody);
+        let Some(after) = lsof(nobody) else { return };
+        for (holder, row) in stable(&before, &after) {
+            assert_eq!(ours.get(&holder), Some(&row), "{holder:?}");
+        }
+    }
+}

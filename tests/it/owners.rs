@@ -1,0 +1,151 @@
+//! Whose a socket is, as the command tells it: the cases where other tools show a dash or a lie.
+
+use std::io::Read as _;
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::netns;
+use crate::support::{self, Running, skip};
+
+/// The one socket on this local port in this state.
+#[track_caller]
+fn socket(port: u16, state: &str) -> Value {
+    let mut found = support::list(&["-t", &format!("sport {port} and state {state}")]);
+    assert_eq!(found.len(), 1, "{state} on port {port}: {found:#?}");
+    found.remove(0)
+}
+
+fn listener() -> (TcpListener, u16) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+#[test]
+fn a_socket_shared_by_a_forked_family_shows_all_its_owners_and_the_parent_first() {
+    let Some(python) = support::program("python3") else { return skip("needs python3") };
+    let script = "import os, socket, sys, time\n\
+                  s = socket.create_server(('127.0.0.1', 0))\n\
+                  children = [os.fork(), os.fork()]\n\
+                  all(children) and print(s.getsockname()[1], flush=True)\n\
+                  time.sleep(60)";
+    let mut command = Command::new(python);
+    let (parent, port) = Running::start_and_read_line(command.args(["-c", script]));
+    let listener = socket(port.parse().unwrap(), "LISTEN");
+    let owners: Vec<u64> = listener["owners"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|owner| owner["pid"].as_u64().unwrap())
+        .collect();
+    // The parent forks twice, the first child once: four processes, one socket.
+    assert_eq!(owners.len(), 4, "{listener:#}");
+    assert_eq!(owners[0], u64::from(parent.pid()));
+    assert_eq!(listener["ownership"], "held");
+}
+
+#[test]
+fn time_wait_has_no_owner_and_is_never_roots() {
+    let (listener, port) = listener();
+    let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    server.shutdown(Shutdown::Write).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(client.read(&mut [0; 8]).unwrap(), 0);
+    drop((server, client));
+    let row = socket(port, "TIME_WAIT");
+    assert_eq!(row["ownership"], "kernel");
+    assert_eq!(row["owners"], json!([]));
+    assert_eq!(
+        (&row["uid"], &row["user"]),
+        (&Value::Null, &Value::Null),
+        "the kernel's 0 is not root"
+    );
+    let table = support::sockscope()
+        .args(["-t", &format!("sport {port} and state time-wait")])
+        .output()
+        .unwrap();
+    assert!(!String::from_utf8_lossy(&table.stdout).contains("root"), "{table:?}");
+}
+
+#[test]
+fn a_bound_socket_that_does_not_listen_is_listed_with_its_owner() {
+    let socket_ = rustix::net::socket(
+        rustix::net::AddressFamily::INET,
+        rustix::net::SocketType::STREAM,
+        None,
+    )
+    .unwrap();
+    rustix::net::bind(&socket_, &std::net::SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address: std::net::SocketAddr =
+        rustix::net::getsockname(&socket_).unwrap().try_into().unwrap();
+    let row = socket(address.port(), "bound");
+    assert_eq!(row["state"], "BOUND");
+    assert_eq!(row["owners"][0]["pid"], std::process::id());
+}
+
+#[test]
+fn an_unaccepted_connection_is_attributed_to_its_listener() {
+    let (listener, port) = listener();
+    let client = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    let row = socket(port, "ESTABLISHED");
+    assert_eq!(row["ownership"], "held");
+    assert_eq!(row["owners"][0]["pid"], std::process::id());
+    assert_eq!(row["owners"][0]["via"], "accept-queue");
+    assert_eq!(row["owners"][0]["fd"], Value::Null, "nobody has a descriptor for it yet");
+    assert_eq!(socket(port, "LISTEN")["queues"]["pending"], 1);
+
+    let accepted = listener.accept().unwrap();
+    assert_eq!(socket(port, "ESTABLISHED")["owners"][0]["via"], "fd");
+    drop((accepted, client));
+}
+
+#[test]
+fn another_users_socket_is_listed_for_nobody_with_its_user_and_without_its_owner() {
+    let (_listener, port) = listener();
+    let mut command = support::sockscope();
+    command.args(["list", "--json", "-t", &format!("sport {port}")]);
+    if !netns::as_nobody(&mut command) {
+        return skip("needs root to become nobody");
+    }
+    let output = command.output().unwrap();
+    let listing: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let row = &listing["sockets"][0];
+    assert_eq!(row["ownership"], "hidden");
+    assert_eq!(row["ownership_reason"], "permission");
+    assert_eq!((&row["uid"], &row["user"]), (&json!(0), &json!("root")));
+    let gap = &listing["gaps"][0];
+    assert_eq!((&gap["what"], &gap["count"]), (&json!("owners"), &json!(1)));
+    assert!(gap["hint"].as_str().unwrap().contains("root"), "{gap}");
+    assert_eq!(output.status.code(), Some(0), "what can be seen is listed");
+    // One line says what could not be seen and what would fix it.
+    let summary = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(summary.lines().count(), 1, "{summary}");
+}
+
+#[test]
+fn a_hostile_process_name_cannot_drive_the_terminal() {
+    let Some(python) = support::program("python3") else { return skip("needs python3") };
+    let script = "import socket, time\n\
+                  open('/proc/self/comm', 'wb').write(b'a)b\\n\\x1b[31m\\xff')\n\
+                  s = socket.create_server(('127.0.0.1', 0))\n\
+                  print(s.getsockname()[1], flush=True)\n\
+                  time.sleep(60)";
+    let mut command = Command::new(python);
+    let (process, port) =
+        Running::start_and_read_line(command.args(["-c", script]).stderr(Stdio::inherit()));
+    let row = socket(port.parse().unwrap(), "LISTEN");
+    assert_eq!(row["owners"][0]["pid"], process.pid());
+    let mut command = support::sockscope();
+    command.args(["list", "-o", "comm,pid", "--color", "always", &format!("sport {port}")]);
+    let table = support::output(&mut command).stdout;
+    assert!(
+        !table.windows(5).any(|bytes| bytes == b"\x1b[31m"),
+        "{}",
+        String::from_utf8_lossy(&table)
+    );
+    let text = String::from_utf8(table).unwrap();
+    assert_eq!(text.lines().count(), 2, "a header and one row: {text}");
+}

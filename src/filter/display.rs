@@ -94,8 +94,7 @@ fn write_end(f: &mut fmt::Formatter<'_>, side: Side, end: &End) -> fmt::Result {
         Side::Peer => "dst",
     };
     match end {
-        End::Internet { network: None, ports: None } => write!(f, "{host} *"),
-        End::Internet { network: None, ports: Some(ports) } => {
+        End::Port(ports) => {
             let port = match side {
                 Side::Either => "port",
                 Side::Local => "sport",
@@ -103,16 +102,13 @@ fn write_end(f: &mut fmt::Formatter<'_>, side: Side, end: &End) -> fmt::Result {
             };
             write!(f, "{port} {}", List(ports))
         }
-        End::Internet { network: Some(network), ports: None } => write!(f, "{host} {network}"),
-        End::Internet { network: Some(network), ports: Some(ports) } => {
-            match network.addresses.addr() {
-                IpAddr::V4(_) => write!(f, "{host} {network}:{}", List(ports)),
-                IpAddr::V6(_) if network.zone.is_some() => {
-                    write!(f, "{host} {network}:{}", List(ports))
-                }
-                IpAddr::V6(_) => write!(f, "{host} [{network}]:{}", List(ports)),
+        End::Host(network, None) => write!(f, "{host} {network}"),
+        End::Host(network, Some(ports)) => match network.addresses.addr() {
+            IpAddr::V6(_) if network.zone.is_none() => {
+                write!(f, "{host} [{network}]:{}", List(ports))
             }
-        }
+            IpAddr::V4(_) | IpAddr::V6(_) => write!(f, "{host} {network}:{}", List(ports)),
+        },
         End::Unix(glob) => write!(f, "{host} unix:{glob}"),
     }
 }

@@ -105,15 +105,16 @@ fn command(owner: &Owner, glob: &Glob) -> bool {
 impl End {
     fn matches(&self, endpoint: &Endpoint) -> bool {
         match (self, endpoint) {
-            (Self::Internet { network, ports }, Endpoint::Inet { address, port, scope }) => {
-                ports.as_ref().is_none_or(|ports| ports.contains((*port).into()))
-                    && network.as_ref().is_none_or(|n| n.contains(*address, scope.as_ref()))
+            (Self::Port(ports), Endpoint::Inet { port, .. }) => ports.contains((*port).into()),
+            (Self::Host(network, ports), Endpoint::Inet { address, port, scope }) => {
+                network.contains(*address, scope.as_ref())
+                    && ports.as_ref().is_none_or(|ports| ports.contains((*port).into()))
             }
             (Self::Unix(glob), Endpoint::Path(path)) => glob.matches_any_case(path.as_bytes()),
             (Self::Unix(glob), Endpoint::Abstract(name)) => {
                 glob.matches_any_case(&[b"@", name.as_bytes()].concat())
             }
-            (Self::Internet { .. }, Endpoint::Path(_) | Endpoint::Abstract(_))
+            (Self::Port(_) | Self::Host(..), Endpoint::Path(_) | Endpoint::Abstract(_))
             | (Self::Unix(_), Endpoint::Inet { .. }) => false,
         }
     }

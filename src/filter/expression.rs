@@ -144,8 +144,10 @@ pub(super) enum Side {
 /// What one end has to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum End {
-    /// An IP end; network or ports or both.
-    Internet { network: Option<Network>, ports: Option<Ranges> },
+    /// An IP end with one of these ports.
+    Port(Ranges),
+    /// An IP end in this network, and with one of these ports if some are given.
+    Host(Network, Option<Ranges>),
     /// A UNIX name: a path, or `@` and an abstract name. Case does not count, as in `ss(8)`.
     Unix(Glob),
 }

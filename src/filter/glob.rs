@@ -34,6 +34,12 @@ impl Glob {
         Self(self.0 + "*")
     }
 
+    /// Returns the pattern's text.
+    #[cfg(test)]
+    pub(super) fn source(&self) -> &str {
+        &self.0
+    }
+
     /// Returns the one name it matches; `None` when it has a wild part.
     pub(super) fn literal(&self) -> Option<String> {
         let mut name = String::new();

@@ -22,15 +22,22 @@ pub(super) struct Hosts<'a> {
     pub(super) names: &'a dyn Names,
     /// The protocol whose services the ports may be named by.
     pub(super) protocol: Option<Protocol>,
+    /// The family the addresses have to be of, if not any.
+    pub(super) family: Option<Family>,
 }
 
 /// One host of a list, with the ports that follow it.
 struct Host {
     family: Option<Family>,
-    /// What the address stands for: any when absent, else one of these.
-    networks: Option<Vec<Network>>,
-    unix: Option<Glob>,
+    address: Address,
     ports: Option<Vec<Word>>,
+}
+
+/// What the address of a host stands for.
+enum Address {
+    Any,
+    Networks(Vec<Network>),
+    Unix(Glob),
 }
 
 impl Hosts<'_> {
@@ -55,7 +62,7 @@ impl Hosts<'_> {
     /// Returns the condition that one of these ports is there.
     pub(super) fn ports(self, words: &[Word]) -> Result<Expression, Fault> {
         let ports = Unit::port(self.names, self.protocol).values(Compare::Equal, words)?;
-        Ok(self.end(End::Internet { network: None, ports: Some(ports) }))
+        Ok(self.end(End::Port(ports)))
     }
 
     fn end(self, end: End) -> Expression {
@@ -66,14 +73,14 @@ impl Hosts<'_> {
         let family = host.family.map(|family| Expression::from(Test::Family(family)));
         let unit = Unit::port(self.names, self.protocol);
         let ports = host.ports.map(|words| unit.values(Compare::Equal, &words)).transpose()?;
-        let end = match (host.unix, host.networks) {
-            (Some(glob), _) => self.end(End::Unix(glob)),
-            (None, Some(networks)) => Expression::any(networks.into_iter().map(|network| {
-                self.end(End::Internet { network: Some(network), ports: ports.clone() })
-            })),
-            (None, None) if ports.is_some() => self.end(End::Internet { network: None, ports }),
+        let end = match (host.address, ports) {
+            (Address::Unix(glob), _) => self.end(End::Unix(glob)),
+            (Address::Networks(networks), ports) => Expression::any(
+                networks.into_iter().map(|network| self.end(End::Host(network, ports.clone()))),
+            ),
+            (Address::Any, Some(ports)) => self.end(End::Port(ports)),
             // `*` for both: any end, and also none, as ss has it.
-            (None, None) => Expression::All,
+            (Address::Any, None) => Expression::All,
         };
         Ok(Expression::all(family.into_iter().chain([end])))
     }
@@ -81,17 +88,16 @@ impl Hosts<'_> {
     fn host(self, word: &Word) -> Result<Host, Fault> {
         let (family, rest) = split_family(word)?;
         if family == Some(Family::Unix) || rest.text.starts_with(['/', '@']) {
-            let unix = Some(rest.glob());
-            return Ok(Host { family: None, networks: None, unix, ports: None });
+            return Ok(Host { family: None, address: Address::Unix(rest.glob()), ports: None });
         }
         let (address, port) = split_port(&rest)?;
-        let networks = match address.text.as_str() {
-            "" | "*" => None,
-            _ => Some(self.networks(&address, family)?),
+        let any = |word: &Word| matches!(word.text.as_str(), "" | "*");
+        let address = if any(&address) {
+            Address::Any
+        } else {
+            Address::Networks(self.networks(&address, family.or(self.family))?)
         };
-        let ports =
-            port.filter(|port| !matches!(port.text.as_str(), "" | "*")).map(|port| vec![port]);
-        Ok(Host { family, networks, unix: None, ports })
+        Ok(Host { family, address, ports: port.filter(|port| !any(port)).map(|port| vec![port]) })
     }
 
     /// Returns the networks an address or a host's name stands for.
@@ -121,6 +127,9 @@ impl Hosts<'_> {
                 let length = visible(length.unwrap_or_default());
                 fault(format!("'/{length}' is no prefix length; expected /0 to /{max}"))
             })?;
+            if zone.is_some() && addresses.addr().is_ipv4() {
+                return Err(fault("only an IPv6 address has a zone behind '%'".to_owned()));
+            }
             return Ok(vec![Network { addresses, zone: self.zone(zone, word)? }]);
         }
         if text.chars().all(|c| c.is_ascii_digit()) {

@@ -80,8 +80,8 @@ pub fn states(input: &str, _names: &dyn Names) -> Result<Filter, FilterError> {
 /// When an item is no port.
 pub fn ports(input: &str, names: &dyn Names) -> Result<Filter, FilterError> {
     list(input, 0, "a port", |word| {
-        let ports = Some(Ranges::new([Unit::port(names, None).range(word)?]));
-        Ok(Test::End(Side::Either, End::Internet { network: None, ports }).into())
+        let ports = Ranges::new([Unit::port(names, None).range(word)?]);
+        Ok(Test::End(Side::Either, End::Port(ports)).into())
     })
 }
 

@@ -35,7 +35,9 @@ fn internet(input: &str, names: &dyn Names) -> Result<Expression, Fault> {
     };
 
     let side = Side::Either;
-    let hosts = Hosts { side, names, protocol };
+    // An inet6 socket may carry IPv4, so 6 takes either kind of address.
+    let family = version.filter(|version| *version == Family::Inet);
+    let hosts = Hosts { side, names, protocol, family };
     let tail = whole.part(head_end..input.len());
     let end = match tail.text.strip_prefix('@') {
         None if tail.text.is_empty() => None,

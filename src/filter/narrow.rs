@@ -105,7 +105,7 @@ fn reach_of_test(test: &Test, negated: bool) -> Reach {
         Test::Server if !negated => {
             reach.states = [TcpState::Listen, TcpState::Closed].into_iter().collect();
         }
-        Test::End(side, End::Internet { ports: Some(ports), .. }) if !negated => {
+        Test::End(side, End::Port(ports) | End::Host(_, Some(ports))) if !negated => {
             reach.families.retain(|family| *family != Family::Unix);
             reach.ports = ports.hull().and_then(|hull| {
                 let (low, high) = hull.into_inner();

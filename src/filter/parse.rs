@@ -131,7 +131,7 @@ impl Parser<'_> {
 
     /// Parses hosts or ports that stand without a key: either end may be it.
     fn ends(&mut self, first: Word, protocol: Option<Protocol>) -> Result<Expression, Fault> {
-        let hosts = Hosts { side: Side::Either, names: self.names, protocol };
+        let hosts = Hosts { side: Side::Either, names: self.names, protocol, family: None };
         let words = self.values(Some(first), "an address or a port")?;
         if words.iter().all(looks_numeric) { hosts.ports(&words) } else { hosts.parse(&words) }
     }
@@ -162,15 +162,15 @@ impl Parser<'_> {
         let test = match key {
             Key::Port(side) => {
                 let words: Vec<Word> = words.iter().map(port_part).collect();
-                let ports = Some(Unit::port(names, None).values(compare, &words)?);
-                Test::End(side, End::Internet { network: None, ports }).into()
+                let ports = Unit::port(names, None).values(compare, &words)?;
+                Test::End(side, End::Port(ports)).into()
             }
             Key::Number(key) => Test::Number(key, Unit::of(key).values(compare, &words)?).into(),
             Key::HexCookie => {
                 let unit = Unit::of(NumberKey::Cookie).hexadecimal();
                 Test::Number(NumberKey::Cookie, unit.values(compare, &words)?).into()
             }
-            Key::Host(side) => Hosts { side, names, protocol: None }.parse(&words)?,
+            Key::Host(side) => Hosts { side, names, protocol: None, family: None }.parse(&words)?,
             Key::User => any(&words, |word| value::user(word, names))?,
             Key::Command => any(&words, |word| Ok(Test::Command(word.glob()).into()))?,
             Key::Device => any(&words, |word| Ok(value::device(word, names)))?,

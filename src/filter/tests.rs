@@ -1,7 +1,11 @@
 //! What the parts of the language mean together: a table over hand-made rows, errors as they are
 //! shown, properties, and the manual.
 
+mod documented;
+mod errors;
+mod lsof_arguments;
 mod meaning;
+mod properties;
 mod rows;
 
 use std::net::IpAddr;

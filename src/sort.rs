@@ -139,7 +139,7 @@ mod tests {
     fn ports_sort_as_numbers() {
         let ports =
             columns(&fixture::snapshot().entries, &[SortKey::parse("port").unwrap()], Column::Port);
-        let numbers: Vec<u16> = ports.iter().filter_map(|port| port.parse().ok()).collect();
+        let numbers: Vec<u16> = ports.iter().filter_map(|port| port.parse::<u16>().ok()).collect();
         assert!(numbers.is_sorted(), "{ports:?}");
     }
 

@@ -17,7 +17,7 @@ use netstat2::error::Error;
 use netstat2::{AddressFamilyFlags, ProtocolFlags, SocketInfo};
 
 use self::rows::{Row, System};
-use super::{Backend, Request, clock, process};
+use super::{Backend, Request, clock, process, users};
 use crate::error::CollectError;
 use crate::process::{Holder, Pid, Via};
 use crate::snapshot::{Collected, Gap, Missing};
@@ -74,6 +74,9 @@ impl Backend for Portable {
             collected.holders = Some(holders);
         }
         collected.sockets = found.into_iter().map(|(socket, _)| socket).collect();
+        let sockets = collected.sockets.iter().filter_map(|socket| socket.uid);
+        let processes = collected.processes.iter().filter_map(|process| process.uid);
+        collected.users = users::names(sockets.chain(processes));
         Ok(collected)
     }
 }
@@ -331,7 +334,12 @@ mod tests {
             .map(|holder| holder.pid)
             .collect();
         assert_eq!(owners, [Pid(std::process::id())]);
-        assert!(collected.processes.iter().any(|process| process.pid == owners[0]));
+        let process = collected.processes.iter().find(|process| process.pid == owners[0]).unwrap();
+        assert!(
+            process
+                .uid
+                .is_none_or(|uid| { collected.users.get(&uid) == users::names([uid]).get(&uid) })
+        );
     }
 
     #[test]

@@ -9,6 +9,10 @@ use crate::text::Text;
 /// Returns the names of these users; one without a name has no entry. A directory service may take
 /// its time: only users about to be shown should be asked for.
 #[cfg(unix)]
+#[cfg_attr(
+    not(any(test, target_os = "linux", all(feature = "portable", target_os = "macos"))),
+    expect(dead_code, reason = "no backend here has users to name")
+)]
 pub(crate) fn names(uids: impl IntoIterator<Item = Uid>) -> BTreeMap<Uid, Text> {
     let mut names = BTreeMap::new();
     for uid in uids.into_iter().collect::<std::collections::BTreeSet<_>>() {
@@ -21,6 +25,7 @@ pub(crate) fn names(uids: impl IntoIterator<Item = Uid>) -> BTreeMap<Uid, Text> 
 
 /// Returns nothing: users have no numbers here.
 #[cfg(not(unix))]
+#[cfg_attr(not(feature = "portable"), expect(dead_code, reason = "there is no backend"))]
 pub(crate) fn names(_uids: impl IntoIterator<Item = Uid>) -> BTreeMap<Uid, Text> {
     BTreeMap::new()
 }

@@ -19,7 +19,7 @@ pub mod resolve;
 pub mod services;
 #[cfg(any(
     test,
-    not(all(feature = "portable", any(target_os = "linux", target_os = "macos", windows)))
+    not(any(target_os = "linux", all(feature = "portable", any(target_os = "macos", windows))))
 ))]
 mod unsupported;
 pub(crate) mod users;

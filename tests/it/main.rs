@@ -8,6 +8,7 @@
     reason = "tests start programs, read clocks, and fail by panicking"
 )]
 
+mod architecture;
 mod cli;
 #[cfg(target_os = "linux")]
 mod demo;
@@ -19,6 +20,7 @@ mod netns;
 #[cfg(target_os = "linux")]
 mod owners;
 mod recordings;
+#[cfg(target_os = "linux")] // until a test of every system needs it
 mod support;
 
 /// A file of tests that nobody compiles is worse than none.

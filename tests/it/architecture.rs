@@ -1,0 +1,84 @@
+//! What ARCHITECTURE.md promises of the code and a compiler does not check.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The words that ask which system this is, and the only parts of `src/` that may.
+const SYSTEM_WORDS: [(&str, &[&str]); 4] = [
+    ("target_os", &["platform"]),
+    ("target_family", &["platform"]),
+    ("unix", &["platform", "echo"]),
+    ("windows", &["platform", "echo"]),
+];
+
+/// How ARCHITECTURE.md says the same.
+const PROMISE: &str =
+    "`cfg(target_os)` stands in `src/platform` alone; `cfg(unix)` also in `echo/`";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Returns the top-level module of `src/` that the file belongs to.
+fn module(file: &Path) -> String {
+    let path = file.strip_prefix(root().join("src")).unwrap();
+    let first = path.components().next().unwrap().as_os_str().to_str().unwrap();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// Returns the words of the conditions on the line: of `#[cfg(…)]`, `cfg!(…)` and their like.
+fn condition_words(line: &str) -> impl Iterator<Item = &str> {
+    let code = line.split("//").next().unwrap_or_default();
+    let condition = code.split_once("cfg").map_or("", |(_, condition)| condition);
+    condition.split(|c: char| !(c.is_alphanumeric() || c == '_'))
+}
+
+#[test]
+fn only_the_seam_asks_which_system_this_is() {
+    let mut files = Vec::new();
+    rust_files(&root().join("src"), &mut files);
+    assert!(files.len() > 20, "{files:?}");
+    for file in files {
+        let module = module(&file);
+        for (number, line) in (1..).zip(fs::read_to_string(&file).unwrap().lines()) {
+            for word in condition_words(line) {
+                let allowed = SYSTEM_WORDS.iter().find(|(known, _)| *known == word);
+                assert!(
+                    allowed.is_none_or(|(_, modules)| modules.contains(&module.as_str())),
+                    "{}:{number} asks for `{word}`: {PROMISE}",
+                    file.display()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_architecture_says_which_parts_may_ask() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    assert!(text.contains(PROMISE), "ARCHITECTURE.md does not say: {PROMISE}");
+}
+
+#[test]
+fn a_condition_is_seen_wherever_it_stands() {
+    for line in [
+        "#[cfg(unix)]",
+        "    if cfg!(unix) && datagram {",
+        "#[cfg_attr(not(any(test, unix)), expect(dead_code))]",
+        "cfg_select! { unix => 1, _ => 2 }",
+    ] {
+        assert!(condition_words(line).any(|word| word == "unix"), "{line}");
+    }
+    assert!(condition_words("/// #[cfg(unix)] in a comment").all(|word| word != "unix"));
+}

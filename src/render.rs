@@ -26,3 +26,84 @@ pub mod table;
 
 #[cfg(test)]
 pub(crate) mod fixture;
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, ErrorKind, Write};
+
+    use super::names::ResolvedNames;
+    use super::row::Rows;
+    use super::{column, csv, fields, fixture, json, pids, table};
+    use crate::snapshot::Snapshot;
+
+    /// A pipe whose reader has gone.
+    struct ClosedPipe;
+
+    impl Write for ClosedPipe {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Err(ErrorKind::BrokenPipe.into())
+        }
+    }
+
+    type Format = (&'static str, fn(&Snapshot, &mut dyn Write) -> io::Result<()>);
+
+    const FORMATS: &[Format] = &[
+        ("table", |snapshot, out| {
+            table::write(snapshot, &table::TableOptions::new(&ResolvedNames::default()), out)
+        }),
+        ("terminal", |snapshot, out| {
+            let names = ResolvedNames::default();
+            let options =
+                table::TableOptions { width: Some(80), ..table::TableOptions::new(&names) };
+            table::write(snapshot, &options, out)
+        }),
+        ("json", json::write),
+        ("jsonl", json::write_lines),
+        ("csv", |snapshot, out| {
+            let names = ResolvedNames::default();
+            let columns = column::COLUMNS;
+            let rows = Rows::Sockets;
+            csv::write(
+                snapshot,
+                &csv::CsvOptions { columns, header: true, rows, names: &names },
+                out,
+            )
+        }),
+        ("-F", |snapshot, out| {
+            fields::write(snapshot, &fields::Fields::parse("").map_err(io::Error::other)?, out)
+        }),
+        ("pids", pids::write),
+    ];
+
+    #[test]
+    fn a_closed_pipe_is_told_from_other_trouble_in_every_format() {
+        for (name, write) in FORMATS {
+            let error = write(&fixture::snapshot(), &mut ClosedPipe).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::BrokenPipe, "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn no_name_can_drive_a_terminal_in_any_format() {
+        for (name, write) in FORMATS {
+            let mut out = Vec::new();
+            write(&fixture::snapshot(), &mut out).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            assert!(!text.replace('\n', "").contains(char::is_control), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_same_rows_give_the_same_bytes() {
+        for (name, write) in FORMATS {
+            let (mut one, mut other) = (Vec::new(), Vec::new());
+            write(&fixture::snapshot(), &mut one).unwrap();
+            write(&fixture::snapshot(), &mut other).unwrap();
+            assert_eq!(one, other, "{name}");
+        }
+    }
+}

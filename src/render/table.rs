@@ -130,9 +130,9 @@ impl Writer<'_> {
                     Align::Left => (0, air),
                     Align::Right => (air, 0),
                 };
-                text.extend(std::iter::repeat_n(' ', before));
+                push_air(&mut text, before);
                 cell.push_painted(&mut text);
-                text.extend(std::iter::repeat_n(' ', after + self.layout.gap));
+                push_air(&mut text, after + self.layout.gap);
             }
             writeln!(out, "{}", text.trim_end())
         })?;
@@ -161,6 +161,16 @@ impl Writer<'_> {
         }
         Ok(())
     }
+}
+
+/// Writes spaces, many at once.
+fn push_air(out: &mut String, mut wanted: usize) {
+    const AIR: &str = "                                ";
+    while let Some(rest) = wanted.checked_sub(AIR.len()) {
+        out.push_str(AIR);
+        wanted = rest;
+    }
+    out.push_str(AIR.get(..wanted).unwrap_or_default());
 }
 
 /// A cell as it is shown: cut, and maybe coloured.

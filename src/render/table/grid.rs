@@ -67,7 +67,7 @@ impl Grid {
                     self.text.push_str(&cell);
                 }
                 let start = self.ends.last().map_or(0, |&(end, _)| end);
-                let width = self.text.get(start..).unwrap_or_default().width();
+                let width = width(self.text.get(start..).unwrap_or_default());
                 self.ends.push((self.text.len(), width));
                 *widest = width.max(*widest);
             }
@@ -87,6 +87,11 @@ impl Grid {
         let &(end, width) = self.ends.get(place).unwrap_or(&(start, 0));
         Cell { text: self.text.get(start..end).unwrap_or_default(), width }
     }
+}
+
+/// Returns the columns of the terminal that a text takes: nearly always ASCII, one each.
+pub(super) fn width(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.width() }
 }
 
 /// Says how many more processes hold the socket: `+2`.

@@ -164,6 +164,16 @@ mod tests {
         assert_eq!(entries[0], entry("::ffff:10.0.0.1"));
     }
 
+    /// The fixture, and twins that share everything but their identity (SO_REUSEPORT).
+    fn entries() -> Vec<Entry> {
+        let entries = fixture::snapshot().entries;
+        let twins = entries.clone().into_iter().map(|mut entry| {
+            entry.socket.id.0 += 1_000;
+            entry
+        });
+        entries.iter().cloned().chain(twins).collect()
+    }
+
     fn key() -> impl Strategy<Value = SortKey> {
         (0..COLUMNS.len(), any::<bool>())
             .prop_map(|(index, reverse)| SortKey { column: COLUMNS[index], reverse })
@@ -172,12 +182,12 @@ mod tests {
     proptest! {
         #[test]
         fn any_input_order_gives_the_same_output(
-            entries in Just(fixture::snapshot().entries).prop_shuffle(),
+            shuffled in Just(entries()).prop_shuffle(),
             keys in proptest::collection::vec(key(), 0..4),
         ) {
-            let mut expected = fixture::snapshot().entries;
+            let mut expected = entries();
             sort(&mut expected, &keys);
-            let mut sorted = entries;
+            let mut sorted = shuffled;
             sort(&mut sorted, &keys);
             prop_assert_eq!(&sorted, &expected);
             sort(&mut sorted, &keys);

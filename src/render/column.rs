@@ -313,6 +313,20 @@ mod tests {
     }
 
     #[test]
+    fn what_the_kernel_keeps_is_never_root_s() {
+        let mut snapshot = crate::render::fixture::snapshot();
+        snapshot.entries.retain(|entry| entry.ownership == Ownership::Kernel);
+        for entry in &mut snapshot.entries {
+            entry.socket.uid = Some(crate::process::Uid(0));
+            entry.user = Some("root".into());
+        }
+        for column in [Column::User, Column::Uid] {
+            assert_eq!(crate::render::fixture::cells(&snapshot.entries, column), [""]);
+            assert!(snapshot.entries.iter().all(|entry| (column.spec().key)(entry).is_none()));
+        }
+    }
+
+    #[test]
     fn case_and_dashes_do_not_matter() {
         assert_eq!(Column::parse("Local-Port"), Ok(Column::Port));
         assert_eq!(Column::parse("STATE"), Ok(Column::State));

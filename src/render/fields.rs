@@ -296,6 +296,15 @@ mod tests {
     }
 
     #[test]
+    fn the_order_of_rows_does_not_matter() {
+        let mut snapshot = fixture::snapshot();
+        snapshot.entries.reverse();
+        let mut out = Vec::new();
+        write(&snapshot, &Fields::parse("").unwrap(), &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), fields(""));
+    }
+
+    #[test]
     fn an_unknown_letter_is_refused() {
         assert_eq!(Fields::parse("pX"), Err(UnknownField('X')));
         assert!(Fields::parse(LETTERS).is_ok());

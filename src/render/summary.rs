@@ -31,11 +31,12 @@ fn line(gap: &Gap, rows: usize) -> String {
     sanitize::string(&format!("{}{hint}", describe(gap, rows))).into_owned()
 }
 
-/// Missing rows matter more than missing owners, and those more than missing facts.
+/// Hidden owners come first, being what a user can do something about; then missing rows, then
+/// missing facts.
 fn importance(what: Missing) -> u8 {
     match what {
-        Missing::Sockets => 0,
-        Missing::Owners => 1,
+        Missing::Owners => 0,
+        Missing::Sockets => 1,
         Missing::Descriptors => 2,
         Missing::BoundSockets => 3,
         Missing::SocketFacts => 4,
@@ -86,11 +87,20 @@ mod tests {
     }
 
     #[test]
-    fn missing_rows_matter_most_and_the_rest_is_counted() {
+    fn hidden_owners_matter_most_and_the_rest_is_counted() {
+        let line = summary(&fixture::snapshot()).unwrap();
+        assert!(line.starts_with("1 of 18 sockets have a hidden owner: "), "{line}");
+        assert!(line.ends_with(" (+1 more gap, see -v)"), "{line}");
+    }
+
+    #[test]
+    fn missing_tables_are_named() {
+        let mut snapshot = fixture::snapshot();
+        snapshot.unread.retain(|gap| gap.what == Missing::Sockets);
+        snapshot.entries.clear();
         assert_eq!(
-            summary(&fixture::snapshot()).unwrap(),
-            "sockets could not be read (udplite over inet6): module not loaded \
-             (+1 more gap, see -v)"
+            summary(&snapshot).unwrap(),
+            "sockets could not be read (udplite over inet6): module not loaded"
         );
     }
 

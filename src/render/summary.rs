@@ -50,13 +50,16 @@ fn describe(gap: &Gap, rows: usize) -> String {
     let detail = gap.detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default();
     match (gap.what, gap.count) {
         (Missing::Owners, Some(count)) => {
-            format!("{count} of {rows} sockets have a hidden owner{detail}: {why}")
+            let have = if count == 1 { "has" } else { "have" };
+            format!("{count} of {rows} sockets {have} a hidden owner{detail}: {why}")
         }
         (Missing::Descriptors, Some(count)) => {
-            format!("the descriptors of {count} processes could not be read{detail}: {why}")
+            let processes = if count == 1 { "process" } else { "processes" };
+            format!("the descriptors of {count} {processes} could not be read{detail}: {why}")
         }
         (Missing::ProcessFacts, Some(count)) => {
-            format!("{count} processes could not be fully read{detail}: {why}")
+            let processes = if count == 1 { "process" } else { "processes" };
+            format!("{count} {processes} could not be fully read{detail}: {why}")
         }
         (what, _) => format!("{what} could not be read{detail}: {why}"),
     }
@@ -81,7 +84,7 @@ mod tests {
         snapshot.unread.retain(|gap| gap.what == Missing::Descriptors);
         assert_eq!(
             summary(&snapshot).unwrap(),
-            "1 of 18 sockets have a hidden owner: permission denied; \
+            "1 of 18 sockets has a hidden owner: permission denied; \
              hint: run as root (sudo) to see other users' processes"
         );
     }
@@ -89,7 +92,7 @@ mod tests {
     #[test]
     fn hidden_owners_matter_most_and_the_rest_is_counted() {
         let line = summary(&fixture::snapshot()).unwrap();
-        assert!(line.starts_with("1 of 18 sockets have a hidden owner: "), "{line}");
+        assert!(line.starts_with("1 of 18 sockets has a hidden owner: "), "{line}");
         assert!(line.ends_with(" (+1 more gap, see -v)"), "{line}");
     }
 

@@ -52,10 +52,16 @@ impl CollectError {
 }
 
 /// Returns what went wrong as a fragment such as `permission denied`: the system's words, without
-/// the number.
+/// the number and the capital.
 pub fn cause(error: &io::Error) -> String {
     let text = error.to_string();
-    let text = text.split_once(" (os error").map_or(text.as_str(), |(text, _)| text);
+    let text = text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words);
     let mut letters = text.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+    match letters.next() {
+        // An acronym keeps its capitals.
+        Some(first) if !letters.clone().next().is_some_and(char::is_uppercase) => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        Some(_) | None => text.to_owned(),
+    }
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::echo::address::AddressError;
+use crate::error::cause;
 use crate::platform::limits::{PRIVILEGED_PORT_HINT, is_out_of_descriptors};
 use crate::socket::{Endpoint, Protocol};
 
@@ -17,16 +18,7 @@ pub struct Cause(#[from] pub io::Error);
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.to_string();
-        let text = text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words);
-        let mut letters = text.chars();
-        match letters.next() {
-            // An acronym keeps its capitals.
-            Some(first) if !letters.clone().next().is_some_and(char::is_uppercase) => {
-                write!(f, "{}{}", first.to_lowercase(), letters.as_str())
-            }
-            Some(_) | None => f.write_str(text),
-        }
+        f.write_str(&cause(&self.0))
     }
 }
 

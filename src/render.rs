@@ -9,7 +9,7 @@
 //! | [`pids`] | process numbers only |
 //! | [`summary`] | what could not be seen, in one line |
 //!
-//! [`column`] is the one table of columns, [`names`] what numbers are replaced by on request, and
+//! [`mod@column`] is the one table of columns, [`names`] what numbers are replaced by on request, and
 //! [`sanitize`] what keeps hostile names from driving a terminal.
 #![forbid(unsafe_code)]
 

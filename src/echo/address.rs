@@ -1,6 +1,6 @@
 //! Where to listen or to connect, as a user types it.
 //!
-//! Parsing only checks the text; [`Address::resolve`] looks names up.
+//! Parsing only checks the text; [`Host::resolve`] looks names up.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -2,7 +2,7 @@
 //!
 //! A recording is [`Collected`] as JSON with a `schema` in front, one socket, holder and process a
 //! line, so that it can be read, compared and cut down by hand. It is a complete test case and a
-//! complete bug report; [`redact`] takes out what is nobody else's business.
+//! complete bug report; [`redact()`] takes out what is nobody else's business.
 
 mod redact;
 #[cfg(test)]

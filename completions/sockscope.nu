@@ -34,7 +34,7 @@ module completions {
     --csv                     # Comma-separated, every fact on its own
     --fields(-F): string      # lsof's fields, all or these: -FpcfnPT
     --pids                    # Process numbers only, each once
-    --columns(-o): string     # pid,port or +inode,-user to change the usual
+    --columns(-o): string     # pid,port or +inode,-user; alone +timer, as ss -o
     --sort: string            # By columns: port,-pid (- for descending)
     --no-header(-H)           # No header line
     --wide                    # Cut nothing to fit the terminal
@@ -88,7 +88,7 @@ module completions {
     --csv                     # Comma-separated, every fact on its own
     --fields(-F): string      # lsof's fields, all or these: -FpcfnPT
     --pids                    # Process numbers only, each once
-    --columns(-o): string     # pid,port or +inode,-user to change the usual
+    --columns(-o): string     # pid,port or +inode,-user; alone +timer, as ss -o
     --sort: string            # By columns: port,-pid (- for descending)
     --no-header(-H)           # No header line
     --wide                    # Cut nothing to fit the terminal

@@ -127,8 +127,9 @@ pub struct FormatArgs {
     /// Process numbers only, each once
     #[arg(long, group = "machine")]
     pub pids: bool,
-    /// pid,port or +inode,-user to change the usual
+    /// pid,port or +inode,-user; alone +timer, as ss -o
     #[arg(short = 'o', long, value_name = "LIST", allow_hyphen_values = true)]
+    #[arg(num_args = 0..=1, default_missing_value = "+timer")]
     #[arg(conflicts_with_all = ["json", "jsonl", "fields", "pids"])]
     pub columns: Option<String>,
     /// By columns: port,-pid (- for descending)
@@ -280,6 +281,11 @@ mod tests {
     #[test]
     fn columns_may_be_taken_away() {
         assert_eq!(parsed(&["-o", "-user"]).format.columns.as_deref(), Some("-user"));
+    }
+
+    #[test]
+    fn columns_without_a_list_are_what_ss_means_by_it() {
+        assert_eq!(parsed(&["-tunapo"]).format.columns.as_deref(), Some("+timer"));
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! What the user reads when a command fails: one line with the cause, and one with the way out.
 
 use std::error::Error as StdError;
-use std::io::Write;
+use std::io::{self, Write};
 
 use thiserror::Error;
 
 use crate::cli::Exit;
-use crate::error::CollectError;
+use crate::echo::error::EchoError;
+use crate::error::{CollectError, cause};
 
 /// A failure with its way out. The text fits after `sockscope: `.
 #[derive(Debug, Error)]
@@ -41,17 +42,25 @@ impl Failure {
 
 /// Writes the failure with its causes, and the hint if one of them has any.
 pub(super) fn report(failure: &anyhow::Error, stderr: &mut dyn Write) {
+    let causes: Vec<String> = failure.chain().map(in_words).collect();
     let hint =
         failure.chain().find_map(hint_of).map_or_else(String::new, |h| format!("\nhint: {h}"));
     // Nothing is left to tell it to when stderr fails.
-    let _lost = writeln!(stderr, "sockscope: {failure:#}{hint}");
+    let _lost = writeln!(stderr, "sockscope: {}{hint}", causes.join(": "));
 }
 
-fn hint_of<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a str> {
+/// Returns the error as a fragment of a line.
+fn in_words(error: &(dyn StdError + 'static)) -> String {
+    error.downcast_ref::<io::Error>().map_or_else(|| error.to_string(), cause)
+}
+
+fn hint_of(error: &(dyn StdError + 'static)) -> Option<String> {
     if let Some(failure) = error.downcast_ref::<Failure>() {
-        failure.hint.as_deref()
+        failure.hint.clone()
+    } else if let Some(error) = error.downcast_ref::<EchoError>() {
+        error.hint()
     } else {
-        error.downcast_ref::<CollectError>().and_then(CollectError::hint)
+        error.downcast_ref::<CollectError>().and_then(CollectError::hint).map(str::to_owned)
     }
 }
 
@@ -66,14 +75,13 @@ pub(super) fn usage(answer: &clap::Error) -> Exit {
     }
     let text = text.to_string();
     let text = text.replacen("error: ", "sockscope: ", 1).replace("\n  tip: ", "\nhint: ");
-    let _lost = std::io::stderr().write_all(text.as_bytes());
+    let _lost = io::stderr().write_all(text.as_bytes());
     Exit::Trouble
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io;
 
     fn reported(failure: impl Into<anyhow::Error>) -> String {
         let mut text = Vec::new();
@@ -91,6 +99,15 @@ mod tests {
             "sockscope: cannot listen on 127.0.0.1:80: permission denied\n\
              hint: take a port above 1023\n"
         );
+    }
+
+    #[test]
+    fn the_systems_answer_is_a_fragment_without_its_number() {
+        // 2 is ENOENT, and ERROR_FILE_NOT_FOUND on Windows.
+        let failure = anyhow::Error::new(io::Error::from_raw_os_error(2)).context("cannot read x");
+        let text = reported(failure);
+        assert!(text.starts_with("sockscope: cannot read x: "), "{text}");
+        assert!(!text.contains("os error"), "{text}");
     }
 
     #[test]

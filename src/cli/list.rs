@@ -8,7 +8,7 @@ use crate::cli::args::{BackendName, FormatArgs, ListArgs};
 use crate::cli::error::Failure;
 use crate::cli::plan::{Format, Plan, Recording, Source};
 use crate::cli::{Exit, Io};
-use crate::filter::Names;
+use crate::filter::{Filter, Names};
 use crate::join::join;
 use crate::platform::lookup::SystemNames;
 use crate::platform::replay::{self, Replay};
@@ -96,23 +96,32 @@ fn tell_gaps(
     } else if args.verbose {
         summary::lines(&snapshot)
     } else {
-        // An owner that could not be seen is no loss where every row has one and where there is
-        // no row for another reason.
-        let hidden = Ownership::Hidden(HiddenReason::Permission);
-        let matters = if snapshot.entries.is_empty() {
-            plan.filter.asks_for_owners()
-        } else {
-            snapshot.entries.iter().any(|entry| entry.ownership == hidden)
-        };
-        if !matters {
-            snapshot.unread.retain(|gap| gap.what != Missing::Descriptors);
-        }
+        keep_what_matters(&mut snapshot, &plan.filter);
         Vec::from_iter(summary::summary(&snapshot))
     };
     for line in lines {
         writeln!(io.stderr, "{line}")?;
     }
     Ok(())
+}
+
+/// Drops the gaps that take nothing from these rows. Facts are missing from rows only, so without
+/// rows none are; an owner that could not be seen matters where a row has none, or where there is no
+/// row and the filter asks for owners.
+fn keep_what_matters(snapshot: &mut Snapshot, filter: &Filter) {
+    let Snapshot { entries, unread, .. } = snapshot;
+    let has_rows = !entries.is_empty();
+    let hidden = Ownership::Hidden(HiddenReason::Permission);
+    let is_owner_missing = if has_rows {
+        entries.iter().any(|entry| entry.ownership == hidden)
+    } else {
+        filter.asks_for_owners()
+    };
+    unread.retain(|gap| match gap.what {
+        Missing::Sockets | Missing::BoundSockets => true,
+        Missing::Descriptors | Missing::Owners => is_owner_missing,
+        Missing::SocketFacts | Missing::ProcessFacts | Missing::UserNames => has_rows,
+    });
 }
 
 /// Returns where the names in arguments are looked up.

@@ -7,13 +7,12 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-/// Returns the command in an environment that is the same everywhere.
+use crate::support;
+
+/// Returns the command with these arguments.
 fn sockscope(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sockscope"));
-    command.env_clear().envs([("COLUMNS", "100"), ("NO_COLOR", "1"), ("TZ", "UTC")]);
-    // Windows cannot start a program without this one.
-    command.envs(std::env::var_os("SystemRoot").map(|root| ("SystemRoot", root)));
-    command.args(arguments).stdin(Stdio::null());
+    let mut command = support::sockscope();
+    command.args(arguments);
     command
 }
 
@@ -298,7 +297,9 @@ fn no_header_is_one_line_less() {
 
 #[test]
 fn a_pipe_is_not_cut_to_columns() {
-    assert!(found(&["-e"]).lines().next().unwrap().len() > 100);
+    let mut command = sockscope(&["-e", "--replay"]);
+    command.arg(fixture("laptop.json")).env("COLUMNS", "40");
+    assert!(run(command).stdout.lines().next().unwrap().len() > 100);
 }
 
 #[test]

@@ -11,8 +11,11 @@ use serde_json::Value;
 pub(crate) fn sockscope() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sockscope"));
     command.env_clear().env("NO_COLOR", "1").env("TZ", "UTC").stdin(Stdio::null());
-    if let Some(path) = std::env::var_os("PATH") {
-        command.env("PATH", path);
+    // Windows can start no program without SystemRoot.
+    for kept in ["PATH", "SystemRoot"] {
+        if let Some(value) = std::env::var_os(kept) {
+            command.env(kept, value);
+        }
     }
     command
 }

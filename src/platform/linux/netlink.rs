@@ -65,13 +65,23 @@ pub(crate) fn dump<T>(
     decode: impl Fn(&[u8]) -> Option<T>,
 ) -> io::Result<Outcome> {
     let request = encode_request(kind, body)?;
+    repeat(rows, decode, |size, each| attempt(&request, size, each))
+}
+
+/// Attempts a dump, given the size of the buffer, until it comes through whole or the attempts are
+/// used up.
+fn repeat<T>(
+    rows: &mut Vec<T>,
+    decode: impl Fn(&[u8]) -> Option<T>,
+    mut attempt: impl FnMut(usize, &mut dyn FnMut(&[u8])) -> io::Result<Ending>,
+) -> io::Result<Outcome> {
     let before = rows.len();
     let mut outcome = Outcome { consistent: false, malformed: 0 };
     let mut size = BUFFER;
     for _ in 0..ATTEMPTS {
         rows.truncate(before);
         outcome.malformed = 0;
-        let ending = attempt(&request, size, &mut |message| match decode(message) {
+        let ending = attempt(size, &mut |message| match decode(message) {
             Some(row) => rows.push(row),
             None => outcome.malformed += 1,
         });
@@ -328,6 +338,66 @@ mod tests {
         let error = dump(20, &[], &mut rows, |_| Some(0)).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(22));
         assert_eq!(rows, [7]);
+    }
+
+    /// Repeats attempts that end like this, each with a row of its number and an odd one. Returns
+    /// the outcome, the rows behind one that was there before, and the sizes of the buffers.
+    fn repeated(endings: Vec<io::Result<Ending>>) -> (io::Result<Outcome>, Vec<u8>, Vec<usize>) {
+        let (mut rows, mut sizes) = (vec![99], Vec::new());
+        let mut endings = (0_u8..).zip(endings);
+        let outcome = repeat(
+            &mut rows,
+            |message| message.first().copied(),
+            |size, each| {
+                let (number, ending) = endings.next().expect("one more attempt");
+                sizes.push(size);
+                each(&[number]);
+                each(&[]);
+                ending
+            },
+        );
+        (outcome, rows, sizes)
+    }
+
+    #[test]
+    fn an_interrupted_dump_is_repeated_and_its_rows_forgotten() {
+        let (outcome, rows, _) = repeated(vec![Ok(Ending::Interrupted), Ok(Ending::Consistent)]);
+        assert_eq!(outcome.unwrap(), Outcome { consistent: true, malformed: 1 });
+        assert_eq!(rows, [99, 1]);
+    }
+
+    #[test]
+    fn a_dump_that_is_always_interrupted_gives_its_last_rows_and_says_so() {
+        let (outcome, rows, _) = repeated((0..3).map(|_| Ok(Ending::Interrupted)).collect());
+        assert_eq!(outcome.unwrap(), Outcome { consistent: false, malformed: 1 });
+        assert_eq!(rows, [99, 2]);
+    }
+
+    #[test]
+    fn a_cut_dump_is_repeated_with_a_buffer_that_holds_it() {
+        let (outcome, rows, sizes) =
+            repeated(vec![Ok(Ending::Cut { needed: 100_000 }), Ok(Ending::Consistent)]);
+        assert!(outcome.unwrap().consistent);
+        assert_eq!((rows, sizes), (vec![99, 1], vec![BUFFER, 100_000]));
+    }
+
+    #[test]
+    fn an_error_midway_leaves_none_of_the_dumps_rows() {
+        let (outcome, rows, _) = repeated(vec![Err(io::ErrorKind::NotFound.into())]);
+        assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(rows, [99]);
+    }
+
+    #[test]
+    fn a_datagram_that_does_not_fit_is_noticed() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        // `struct inet_diag_req_v2` for TCP over IPv4, every state: a row needs more than 80 bytes.
+        let mut body = vec![2, 6, 0, 0, 0xff, 0xff, 0xff, 0xff];
+        body.resize(56, 0);
+        let request = encode_request(20, &body).unwrap();
+        let ending = attempt(&request, 80, &mut |_| {}).unwrap();
+        assert!(matches!(ending, Ending::Cut { needed: 81.. }), "{ending:?}");
+        drop(listener);
     }
 
     proptest! {

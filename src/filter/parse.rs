@@ -178,6 +178,7 @@ impl Parser<'_> {
             Key::Family => any(&words, value::family)?,
             Key::Owner => any(&words, value::owner)?,
             Key::Via => any(&words, value::via)?,
+            // Taken by `state_run` above.
             Key::State | Key::Exclude => Expression::All,
         };
         Ok(if compare == Compare::NotEqual { test.negate() } else { test })
@@ -186,22 +187,12 @@ impl Parser<'_> {
     /// Takes the second word of `local port` or `peer address`.
     fn second_key(&mut self, side: Side) -> Option<(Key, Word, Option<Word>)> {
         let (key, word, value) = self.peek_key()?;
-        let key = match key {
-            Key::Port(Side::Either) => Key::Port(side),
-            Key::Host(Side::Either) => Key::Host(side),
-            Key::Port(_)
-            | Key::Host(_)
-            | Key::Number(_)
-            | Key::HexCookie
-            | Key::User
-            | Key::Command
-            | Key::Device
-            | Key::Protocol
-            | Key::Family
-            | Key::State
-            | Key::Exclude
-            | Key::Owner
-            | Key::Via => return None,
+        let key = if key == Key::Port(Side::Either) {
+            Key::Port(side)
+        } else if key == Key::Host(Side::Either) {
+            Key::Host(side)
+        } else {
+            return None;
         };
         self.advance();
         Some((key, word, value))

@@ -19,6 +19,8 @@ mod generated;
 mod netns;
 #[cfg(target_os = "linux")]
 mod owners;
+#[cfg(all(target_os = "linux", feature = "portable"))]
+mod portable;
 mod recordings;
 #[cfg(target_os = "linux")] // until a test of every system needs it
 mod support;

@@ -1,0 +1,127 @@
+//! The portable backend against the native one: in a namespace that holds nothing else, both list the
+//! same sockets, and differ only in what the portable one declares.
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
+use sockscope::join::join;
+use sockscope::platform::portable::Portable;
+use sockscope::platform::{Backend, Request, native};
+use sockscope::process::Via;
+use sockscope::snapshot::{Entry, Missing, Snapshot};
+use sockscope::socket::Protocol;
+use sockscope::state::TcpState;
+
+use crate::netns::in_netns;
+
+/// What both backends must tell alike of a row: everything but numbers only one of them has.
+fn told_by_both(entry: &Entry) -> String {
+    let socket = &entry.socket;
+    // netstat2 drops the peer of a UDP socket.
+    let peer = socket.peer.as_ref().filter(|_| socket.protocol == Protocol::Tcp);
+    let owners: BTreeSet<(u32, Option<String>)> = entry
+        .ownership
+        .owners()
+        .iter()
+        .map(|owner| (owner.process.pid.0, owner.process.command.as_ref().map(ToString::to_string)))
+        .collect();
+    format!(
+        "{} {} {:?} {:?} {peer:?} inode {:?} user {:?} {:?} {} {owners:?}",
+        socket.protocol,
+        socket.family,
+        socket.state,
+        socket.local,
+        socket.inode,
+        socket.uid,
+        entry.user,
+        entry.ownership.name(),
+    )
+}
+
+fn collect(backend: &mut dyn Backend) -> Snapshot {
+    join(backend.collect(&Request::default()).unwrap())
+}
+
+fn rows(snapshot: &Snapshot) -> Vec<String> {
+    let mut rows: Vec<String> = snapshot.entries.iter().map(told_by_both).collect();
+    rows.sort();
+    rows
+}
+
+/// Connects to the listener, by IPv4 whatever it listens on.
+fn connect(listener: &TcpListener) -> TcpStream {
+    let port = listener.local_addr().unwrap().port();
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap()
+}
+
+/// Lists natively until no FIN is on its way: its acknowledgement may take 40 ms.
+fn settled() -> Snapshot {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let snapshot = collect(&mut *native());
+        let moving = [TcpState::FinWait1, TcpState::Closing, TcpState::LastAck];
+        let is_moving = |entry: &Entry| moving.iter().any(|s| entry.socket.state == Some(*s));
+        if !snapshot.entries.iter().any(is_moving) {
+            return snapshot;
+        }
+        assert!(Instant::now() < deadline, "{:?}", rows(&snapshot));
+    }
+}
+
+#[test]
+fn portable_and_native_list_the_same_sockets() {
+    in_netns("portable::portable_and_native_list_the_same_sockets", || {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let dual_stack = TcpListener::bind("[::]:0").unwrap();
+        let _established = (connect(&listener), listener.accept().unwrap());
+        let _mapped = (connect(&dual_stack), dual_stack.accept().unwrap());
+        let half_closed = (connect(&listener), listener.accept().unwrap());
+        half_closed.0.shutdown(Shutdown::Write).unwrap();
+
+        // Closed here first, then there: TIME_WAIT, which nobody owns.
+        let (first, (mut second, _)) = (connect(&listener), listener.accept().unwrap());
+        drop(first);
+        assert_eq!(second.read(&mut [0]).unwrap(), 0);
+        drop(second);
+
+        let _unaccepted = connect(&listener);
+
+        let unconnected = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let connected = UdpSocket::bind("127.0.0.1:0").unwrap();
+        connected.connect(unconnected.local_addr().unwrap()).unwrap();
+        let _inet6 = UdpSocket::bind("[::1]:0").unwrap();
+
+        let native = settled();
+        let portable = collect(&mut Portable::new());
+        assert_eq!(rows(&portable), rows(&native));
+        for state in [
+            TcpState::Listen,
+            TcpState::Established,
+            TcpState::FinWait2,
+            TcpState::CloseWait,
+            TcpState::TimeWait,
+        ] {
+            assert!(native.entries.iter().any(|e| e.socket.state == Some(state)), "{state}");
+        }
+        let waits = |entry: &&Entry| {
+            entry.ownership.owners().iter().any(|owner| owner.via == Via::AcceptQueue)
+        };
+        assert_eq!(portable.entries.iter().filter(waits).count(), 1);
+    });
+}
+
+#[test]
+fn the_bound_socket_that_portable_cannot_list_is_a_gap() {
+    in_netns("portable::the_bound_socket_that_portable_cannot_list_is_a_gap", || {
+        let bound = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let any: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
+        bound.bind(&any.into()).unwrap();
+        assert_eq!(collect(&mut *native()).entries.len(), 1);
+        let portable = collect(&mut Portable::new());
+        assert_eq!(portable.entries, []);
+        assert!(portable.unread.iter().any(|gap| gap.what == Missing::BoundSockets));
+    });
+}

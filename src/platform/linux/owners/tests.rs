@@ -4,15 +4,11 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
-use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use proptest::prelude::*;
 
 use super::*;
-
-/// A user that owns nothing here: the real nobody may have servers running (nginx does that).
-const NOBODY: u32 = 1_893_456_001;
 
 /// A program that ends when its standard input is closed, at the latest when the test ends.
 struct Helper {
@@ -209,6 +205,18 @@ fn report(command: &mut Command) -> Vec<String> {
         .collect()
 }
 
+/// Runs this test binary as this user, who must have no process (the usual nobody may run servers), in a mount namespace of its own prepared by a command. The
+/// binary is opened beforehand: that user may not reach the directory it lies in.
+fn as_user(uid: u32, prepare: &str) -> Command {
+    let script = format!(
+        "{prepare} && exec setpriv --reuid {uid} --regid {uid} --clear-groups \
+         /proc/self/fd/3 \"$@\" 3<\"$0\""
+    );
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", &script]).arg(std::env::current_exe().unwrap());
+    command
+}
+
 /// Returns how many processes a user without privilege may not read: all that have descriptors.
 fn count_foreign_processes() -> u64 {
     let mut pids = Vec::new();
@@ -226,7 +234,7 @@ fn nobody_sees_its_own_sockets_and_is_told_how_many_processes_it_cannot_read() {
     if !is_root() {
         return skip("needs root, to become another user");
     }
-    let lines = report(Command::new(std::env::current_exe().unwrap()).uid(NOBODY));
+    let lines = report(&mut as_user(3_999_999_998, "true"));
     assert_eq!(lines[..2], ["own 1", "others false"]);
     let [gap] = &lines[2..] else { panic!("one gap: {lines:?}") };
     let count: u64 = gap
@@ -245,10 +253,8 @@ fn processes_hidden_by_the_mount_are_a_gap() {
     if !is_root() {
         return skip("needs root, to mount /proc");
     }
-    let script = "mount -t proc -o hidepid=invisible proc /proc && exec setpriv --reuid 1893456001 \
-                  --regid 1893456001 --clear-groups \"$0\" \"$@\"";
-    let exe = std::env::current_exe().unwrap();
-    let lines = report(Command::new("unshare").args(["-m", "sh", "-c", script]).arg(exe));
+    let lines =
+        report(&mut as_user(3_999_999_999, "mount -t proc -o hidepid=invisible proc /proc"));
     assert_eq!(
         lines,
         [

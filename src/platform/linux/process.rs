@@ -48,24 +48,24 @@ mod tests {
     #![expect(clippy::disallowed_methods, reason = "tests start programs")]
 
     use std::io::{BufRead as _, BufReader};
-    use std::process::{Child, Command, Stdio};
+    use std::process::{Command, Stdio};
 
     use super::*;
     use crate::platform::process::read;
     use crate::process::Uid;
     use proptest::prelude::*;
 
-    /// Runs a Python program that says when it is ready, describes it, and ends it.
-    fn describe(command: &mut Command) -> (Child, Process) {
+    /// Runs a Python program until it says something, describes it, and ends it.
+    fn describe(command: &mut Command) -> (String, Process) {
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("start python3");
-        let mut ready = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let (mut processes, gap) = read(&[Pid(child.id())].into());
         drop(child.stdin.take());
         child.wait().unwrap();
         assert_eq!(gap, None);
-        (child, processes.remove(0))
+        (line.trim_end().to_owned(), processes.remove(0))
     }
 
     fn python(program: &str) -> Command {
@@ -79,8 +79,8 @@ mod tests {
 
     #[test]
     fn a_hostile_name_is_kept_byte_by_byte() {
-        let name = b"a)b\n\x1b[31m\xff \\";
-        let set = r"open('/proc/self/comm', 'wb').write(b'a)b\n\x1b[31m\xff \\')";
+        let name = b"a)b\n\x1b[31m\xff\\ \n";
+        let set = r"open('/proc/self/comm', 'wb').write(b'a)b\n\x1b[31m\xff\\ \n')";
         let (_, process) = describe(&mut python(set));
         assert_eq!(process.comm, Some(Text::new(name.as_slice())));
         assert!(process.command.unwrap().to_lossy().starts_with("python3"));
@@ -88,12 +88,12 @@ mod tests {
 
     #[test]
     fn the_facts_of_a_child_are_right() {
-        let before = read(&[Pid(std::process::id())].into()).0.remove(0);
-        let (child, process) = describe(python("").args(["", "x y"]));
-        assert_eq!(process.pid, Pid(child.id()));
+        let tell = "stat = open('/proc/self/stat').read().rsplit(')', 1)[1].split()\n\
+                    print(os.getpid(), stat[19])";
+        let (told, process) = describe(python(tell).args(["", "x y"]));
+        assert_eq!(format!("{} {}", process.pid, process.start.unwrap()), told);
         assert_eq!(process.ppid, Some(Pid(std::process::id())));
         assert_eq!(process.uid, Some(Uid(rustix::process::geteuid().as_raw())));
-        assert!(process.start >= before.start);
         assert_eq!(process.argv.unwrap()[3..], [Text::from(""), Text::from("x y")]);
     }
 

@@ -439,3 +439,16 @@ fn the_readme_shows_what_the_command_prints() {
         assert_eq!(found(&arguments), shown, "sockscope {}", arguments.join(" "));
     }
 }
+
+#[test]
+fn every_file_the_readme_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = include_str!("../../README.md");
+    let names = readme.split(|c: char| c.is_whitespace() || "(),;:`".contains(c)).filter(|word| {
+        let is_page = Path::new(word).extension().is_some_and(|extension| extension == "md");
+        is_page || word.starts_with("LICENSE-")
+    });
+    for name in names {
+        assert!(root.join(name).exists(), "{name}");
+    }
+}

@@ -86,11 +86,10 @@ impl Word {
 
     /// Returns the part of the word in this range of its text.
     pub(super) fn part(&self, range: Range<usize>) -> Self {
-        let span = if range.end <= self.plain {
-            self.span.start + range.start..self.span.start + range.end
-        } else {
-            self.span.clone()
-        };
+        // Behind a quote or backslash places are no longer known, so the span is the wider one.
+        let start = self.span.start + range.start.min(self.plain);
+        let end = if range.end <= self.plain { self.span.start + range.end } else { self.span.end };
+        let span = start..end;
         Self {
             text: self.text.get(range.clone()).unwrap_or_default().to_owned(),
             span,
@@ -297,6 +296,13 @@ mod tests {
         assert_eq!((key.bare(), key.span.clone()), (Some("port"), 2..6));
         let spans: Vec<_> = value.split_commas().into_iter().map(|part| part.span).collect();
         assert_eq!(spans, [7..9, 10..13]);
+    }
+
+    #[test]
+    fn parts_before_a_backslash_keep_their_place() {
+        let Kind::Word(word) = tokens(r",*é:\b").unwrap().remove(0).kind else { panic!() };
+        let (before, behind) = word.split_commas().remove(1).split_colon().unwrap();
+        assert_eq!((before.span, behind.span), (1..4, 5..7));
     }
 
     proptest! {

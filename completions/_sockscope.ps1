@@ -85,6 +85,8 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List sockets with their owners; also: ls, or no command at all')
+            [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path')
+            [CompletionResult]::new('connect', 'connect', [CompletionResultType]::ParameterValue, 'Connect to an echo server, send, and verify that every byte comes back')
             [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Watch real sockets live: each call, and the rows it makes')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page, or write all pages to a directory')
@@ -156,6 +158,45 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'sockscope;serve' {
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'The port, if ADDR has none; 0 takes a free one and tells which')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The port, if ADDR has none; 0 takes a free one and tells which')
+            [CompletionResult]::new('--limit', '--limit', [CompletionResultType]::ParameterName, 'How many connections at once; further ones wait in the backlog')
+            [CompletionResult]::new('--idle', '--idle', [CompletionResultType]::ParameterName, 'Close a client that does nothing for this long, such as 30s or 5m')
+            [CompletionResult]::new('--drain', '--drain', [CompletionResultType]::ParameterName, 'How long clients may finish once the server is stopped')
+            [CompletionResult]::new('--backlog', '--backlog', [CompletionResultType]::ParameterName, 'How many connections may wait to be accepted')
+            [CompletionResult]::new('--any', '--any', [CompletionResultType]::ParameterName, 'Listen on every address of this machine: anyone who can reach it can use it')
+            [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'Echo TCP connections (the default)')
+            [CompletionResult]::new('--tcp', '--tcp', [CompletionResultType]::ParameterName, 'Echo TCP connections (the default)')
+            [CompletionResult]::new('-u', '-u', [CompletionResultType]::ParameterName, 'Echo UDP datagrams; with --tcp both')
+            [CompletionResult]::new('--udp', '--udp', [CompletionResultType]::ParameterName, 'Echo UDP datagrams; with --tcp both')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Replace the socket that an earlier server left at a UNIX path')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'One JSON object a line for each thing that happens')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'sockscope;connect' {
+            [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'A line to send')
+            [CompletionResult]::new('--message', '--message', [CompletionResultType]::ParameterName, 'A line to send')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'A file to send')
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'A file to send')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'How many messages to send [default: 1]')
+            [CompletionResult]::new('--count', '--count', [CompletionResultType]::ParameterName, 'How many messages to send [default: 1]')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'How long a message is, such as 1000, 64KiB or 10M (powers of 1024) [default: 1024]')
+            [CompletionResult]::new('--size', '--size', [CompletionResultType]::ParameterName, 'How long a message is, such as 1000, 64KiB or 10M (powers of 1024) [default: 1024]')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'How many connections at once')
+            [CompletionResult]::new('--connections', '--connections', [CompletionResultType]::ParameterName, 'How many connections at once')
+            [CompletionResult]::new('--hold', '--hold', [CompletionResultType]::ParameterName, 'Keep the connections open after the echo: for so long, or until Ctrl-C')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up when nothing moves for so long [default: 30s; over UDP, 1s for each datagram]')
+            [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Which pseudo-random bytes to send')
+            [CompletionResult]::new('-u', '-u', [CompletionResultType]::ParameterName, 'Send UDP datagrams, one a message')
+            [CompletionResult]::new('--udp', '--udp', [CompletionResultType]::ParameterName, 'Send UDP datagrams, one a message')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'The result as JSON')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
         'sockscope;demo' {
             [CompletionResult]::new('--pause', '--pause', [CompletionResultType]::ParameterName, 'How long --auto pauses after each step')
             [CompletionResult]::new('--auto', '--auto', [CompletionResultType]::ParameterName, 'Go on by itself, with a pause after each step')
@@ -183,6 +224,8 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
         }
         'sockscope;help' {
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List sockets with their owners; also: ls, or no command at all')
+            [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path')
+            [CompletionResult]::new('connect', 'connect', [CompletionResultType]::ParameterValue, 'Connect to an echo server, send, and verify that every byte comes back')
             [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Watch real sockets live: each call, and the rows it makes')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page, or write all pages to a directory')
@@ -191,6 +234,12 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             break
         }
         'sockscope;help;list' {
+            break
+        }
+        'sockscope;help;serve' {
+            break
+        }
+        'sockscope;help;connect' {
             break
         }
         'sockscope;help;demo' {

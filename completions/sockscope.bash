@@ -19,6 +19,9 @@ _sockscope() {
             sockscope,completions)
                 cmd="sockscope__subcmd__completions"
                 ;;
+            sockscope,connect)
+                cmd="sockscope__subcmd__connect"
+                ;;
             sockscope,demo)
                 cmd="sockscope__subcmd__demo"
                 ;;
@@ -34,8 +37,14 @@ _sockscope() {
             sockscope,schema)
                 cmd="sockscope__subcmd__schema"
                 ;;
+            sockscope,serve)
+                cmd="sockscope__subcmd__serve"
+                ;;
             sockscope__subcmd__help,completions)
                 cmd="sockscope__subcmd__help__subcmd__completions"
+                ;;
+            sockscope__subcmd__help,connect)
+                cmd="sockscope__subcmd__help__subcmd__connect"
                 ;;
             sockscope__subcmd__help,demo)
                 cmd="sockscope__subcmd__help__subcmd__demo"
@@ -52,6 +61,9 @@ _sockscope() {
             sockscope__subcmd__help,schema)
                 cmd="sockscope__subcmd__help__subcmd__schema"
                 ;;
+            sockscope__subcmd__help,serve)
+                cmd="sockscope__subcmd__help__subcmd__serve"
+                ;;
             *)
                 ;;
         esac
@@ -59,7 +71,7 @@ _sockscope() {
 
     case "${cmd}" in
         sockscope)
-            opts="-i -t -u -w -x -l -4 -6 -A -e -a -n -p -O -F -o -H -r -v -q -h -V --internet --pid --user --command --state --port --tcp --udp --raw --unix --listening --ipv4 --ipv6 --query --extended --all --numeric --processes --oneline --json --jsonl --csv --fields --pids --columns --sort --no-header --wide --fds --resolve --resolve-timeout --color --verbose --quiet --backend --record --redact --replay --no-narrow --help --version list demo completions man schema help"
+            opts="-i -t -u -w -x -l -4 -6 -A -e -a -n -p -O -F -o -H -r -v -q -h -V --internet --pid --user --command --state --port --tcp --udp --raw --unix --listening --ipv4 --ipv6 --query --extended --all --numeric --processes --oneline --json --jsonl --csv --fields --pids --columns --sort --no-header --wide --fds --resolve --resolve-timeout --color --verbose --quiet --backend --record --redact --replay --no-narrow --help --version list serve connect demo completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -162,6 +174,72 @@ _sockscope() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        sockscope__subcmd__connect)
+            opts="-m -f -n -s -c -u -h --message --file --count --size --connections --udp --hold --timeout --seed --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --message)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --count)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connections)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hold)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         sockscope__subcmd__demo)
             opts="-h --auto --step --script --json --pause --help tcp udp clients"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -181,7 +259,7 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__help)
-            opts="list demo completions man schema help"
+            opts="list serve connect demo completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -195,6 +273,20 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__help__subcmd__completions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sockscope__subcmd__help__subcmd__connect)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -265,6 +357,20 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__help__subcmd__schema)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sockscope__subcmd__help__subcmd__serve)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -389,6 +495,44 @@ _sockscope() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sockscope__subcmd__serve)
+            opts="-p -t -u -h --port --any --tcp --udp --limit --idle --drain --backlog --force --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --idle)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --drain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backlog)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -82,6 +82,8 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand -V 'Print version'
             cand --version 'Print version'
             cand list 'List sockets with their owners; also: ls, or no command at all'
+            cand serve 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path'
+            cand connect 'Connect to an echo server, send, and verify that every byte comes back'
             cand demo 'Watch real sockets live: each call, and the rows it makes'
             cand completions 'Print a completion script for a shell'
             cand man 'Print the manual page, or write all pages to a directory'
@@ -151,6 +153,43 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'sockscope;serve'= {
+            cand -p 'The port, if ADDR has none; 0 takes a free one and tells which'
+            cand --port 'The port, if ADDR has none; 0 takes a free one and tells which'
+            cand --limit 'How many connections at once; further ones wait in the backlog'
+            cand --idle 'Close a client that does nothing for this long, such as 30s or 5m'
+            cand --drain 'How long clients may finish once the server is stopped'
+            cand --backlog 'How many connections may wait to be accepted'
+            cand --any 'Listen on every address of this machine: anyone who can reach it can use it'
+            cand -t 'Echo TCP connections (the default)'
+            cand --tcp 'Echo TCP connections (the default)'
+            cand -u 'Echo UDP datagrams; with --tcp both'
+            cand --udp 'Echo UDP datagrams; with --tcp both'
+            cand --force 'Replace the socket that an earlier server left at a UNIX path'
+            cand --json 'One JSON object a line for each thing that happens'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'sockscope;connect'= {
+            cand -m 'A line to send'
+            cand --message 'A line to send'
+            cand -f 'A file to send'
+            cand --file 'A file to send'
+            cand -n 'How many messages to send [default: 1]'
+            cand --count 'How many messages to send [default: 1]'
+            cand -s 'How long a message is, such as 1000, 64KiB or 10M (powers of 1024) [default: 1024]'
+            cand --size 'How long a message is, such as 1000, 64KiB or 10M (powers of 1024) [default: 1024]'
+            cand -c 'How many connections at once'
+            cand --connections 'How many connections at once'
+            cand --hold 'Keep the connections open after the echo: for so long, or until Ctrl-C'
+            cand --timeout 'Give up when nothing moves for so long [default: 30s; over UDP, 1s for each datagram]'
+            cand --seed 'Which pseudo-random bytes to send'
+            cand -u 'Send UDP datagrams, one a message'
+            cand --udp 'Send UDP datagrams, one a message'
+            cand --json 'The result as JSON'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'sockscope;demo'= {
             cand --pause 'How long --auto pauses after each step'
             cand --auto 'Go on by itself, with a pause after each step'
@@ -174,6 +213,8 @@ set edit:completion:arg-completer[sockscope] = {|@words|
         }
         &'sockscope;help'= {
             cand list 'List sockets with their owners; also: ls, or no command at all'
+            cand serve 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path'
+            cand connect 'Connect to an echo server, send, and verify that every byte comes back'
             cand demo 'Watch real sockets live: each call, and the rows it makes'
             cand completions 'Print a completion script for a shell'
             cand man 'Print the manual page, or write all pages to a directory'
@@ -181,6 +222,10 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'sockscope;help;list'= {
+        }
+        &'sockscope;help;serve'= {
+        }
+        &'sockscope;help;connect'= {
         }
         &'sockscope;help;demo'= {
         }

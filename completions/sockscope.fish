@@ -69,6 +69,8 @@ complete -c sockscope -n "__fish_sockscope_needs_command" -l no-narrow -d 'Read 
 complete -c sockscope -n "__fish_sockscope_needs_command" -s h -l help -d 'Print help'
 complete -c sockscope -n "__fish_sockscope_needs_command" -s V -l version -d 'Print version'
 complete -c sockscope -n "__fish_sockscope_needs_command" -a "list" -d 'List sockets with their owners; also: ls, or no command at all'
+complete -c sockscope -n "__fish_sockscope_needs_command" -a "serve" -d 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path'
+complete -c sockscope -n "__fish_sockscope_needs_command" -a "connect" -d 'Connect to an echo server, send, and verify that every byte comes back'
 complete -c sockscope -n "__fish_sockscope_needs_command" -a "demo" -d 'Watch real sockets live: each call, and the rows it makes'
 complete -c sockscope -n "__fish_sockscope_needs_command" -a "completions" -d 'Print a completion script for a shell'
 complete -c sockscope -n "__fish_sockscope_needs_command" -a "man" -d 'Print the manual page, or write all pages to a directory'
@@ -117,6 +119,28 @@ complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s q -l quiet 
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l redact -d 'Replace names, users and addresses in it'
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l no-narrow -d 'Read everything, and only then select: slower, never different'
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s h -l help -d 'Print help'
+complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -s p -l port -d 'The port, if ADDR has none; 0 takes a free one and tells which' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l limit -d 'How many connections at once; further ones wait in the backlog' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l idle -d 'Close a client that does nothing for this long, such as 30s or 5m' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l drain -d 'How long clients may finish once the server is stopped' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l backlog -d 'How many connections may wait to be accepted' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l any -d 'Listen on every address of this machine: anyone who can reach it can use it'
+complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -s t -l tcp -d 'Echo TCP connections (the default)'
+complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -s u -l udp -d 'Echo UDP datagrams; with --tcp both'
+complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l force -d 'Replace the socket that an earlier server left at a UNIX path'
+complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l json -d 'One JSON object a line for each thing that happens'
+complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -s h -l help -d 'Print help'
+complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -s m -l message -d 'A line to send' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -s f -l file -d 'A file to send' -r -F
+complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -s n -l count -d 'How many messages to send [default: 1]' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -s s -l size -d 'How long a message is, such as 1000, 64KiB or 10M (powers of 1024) [default: 1024]' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -s c -l connections -d 'How many connections at once' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -l hold -d 'Keep the connections open after the echo: for so long, or until Ctrl-C' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -l timeout -d 'Give up when nothing moves for so long [default: 30s; over UDP, 1s for each datagram]' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -l seed -d 'Which pseudo-random bytes to send' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -s u -l udp -d 'Send UDP datagrams, one a message'
+complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -l json -d 'The result as JSON'
+complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -s h -l help -d 'Print help'
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo" -l pause -d 'How long --auto pauses after each step' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo" -l auto -d 'Go on by itself, with a pause after each step'
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo" -l step -d 'Wait for Enter after each step (the default on a terminal)'
@@ -126,9 +150,11 @@ complete -c sockscope -n "__fish_sockscope_using_subcommand demo" -s h -l help -
 complete -c sockscope -n "__fish_sockscope_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c sockscope -n "__fish_sockscope_using_subcommand man" -s h -l help -d 'Print help'
 complete -c sockscope -n "__fish_sockscope_using_subcommand schema" -s h -l help -d 'Print help'
-complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list demo completions man schema help" -f -a "list" -d 'List sockets with their owners; also: ls, or no command at all'
-complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list demo completions man schema help" -f -a "demo" -d 'Watch real sockets live: each call, and the rows it makes'
-complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list demo completions man schema help" -f -a "completions" -d 'Print a completion script for a shell'
-complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list demo completions man schema help" -f -a "man" -d 'Print the manual page, or write all pages to a directory'
-complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list demo completions man schema help" -f -a "schema" -d 'Print the JSON Schema of the listing'
-complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list demo completions man schema help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list serve connect demo completions man schema help" -f -a "list" -d 'List sockets with their owners; also: ls, or no command at all'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list serve connect demo completions man schema help" -f -a "serve" -d 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list serve connect demo completions man schema help" -f -a "connect" -d 'Connect to an echo server, send, and verify that every byte comes back'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list serve connect demo completions man schema help" -f -a "demo" -d 'Watch real sockets live: each call, and the rows it makes'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list serve connect demo completions man schema help" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list serve connect demo completions man schema help" -f -a "man" -d 'Print the manual page, or write all pages to a directory'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list serve connect demo completions man schema help" -f -a "schema" -d 'Print the JSON Schema of the listing'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list serve connect demo completions man schema help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

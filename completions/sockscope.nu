@@ -107,6 +107,39 @@ module completions {
     ...filter: string         # Rows wanted, in words: tcp and listen and port 3000-3999
   ]
 
+  # Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path
+  export extern "sockscope serve" [
+    --port(-p): string        # The port, if ADDR has none; 0 takes a free one and tells which
+    --any                     # Listen on every address of this machine: anyone who can reach it can use it
+    --tcp(-t)                 # Echo TCP connections (the default)
+    --udp(-u)                 # Echo UDP datagrams; with --tcp both
+    --limit: string           # How many connections at once; further ones wait in the backlog
+    --idle: string            # Close a client that does nothing for this long, such as 30s or 5m
+    --drain: string           # How long clients may finish once the server is stopped
+    --backlog: string         # How many connections may wait to be accepted
+    --force                   # Replace the socket that an earlier server left at a UNIX path
+    --json                    # One JSON object a line for each thing that happens
+    --help(-h)                # Print help
+    address?: string          # Where to listen [default: a free port of 127.0.0.1]
+  ]
+
+  # Connect to an echo server, send, and verify that every byte comes back
+  export extern "sockscope connect" [
+    --message(-m): string     # A line to send
+    --file(-f): path          # A file to send
+    --count(-n): string       # How many messages to send [default: 1]
+    --size(-s): string        # How long a message is, such as 1000, 64KiB or 10M (powers of 1024) [default: 1024]
+    --connections(-c): string # How many connections at once
+    --udp(-u)                 # Send UDP datagrams, one a message
+    --hold: string            # Keep the connections open after the echo: for so long, or until Ctrl-C
+    --timeout: string         # Give up when nothing moves for so long [default: 30s; over UDP, 1s for each datagram]
+    --seed: string            # Which pseudo-random bytes to send
+    --json                    # The result as JSON
+    --help(-h)                # Print help
+    address: string           # Whom to connect to
+    text?: string             # A line to send
+  ]
+
   def "nu-complete sockscope demo lessons" [] {
     [ "tcp" "udp" "clients" ]
   }
@@ -149,6 +182,14 @@ module completions {
 
   # List sockets with their owners; also: ls, or no command at all
   export extern "sockscope help list" [
+  ]
+
+  # Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path
+  export extern "sockscope help serve" [
+  ]
+
+  # Connect to an echo server, send, and verify that every byte comes back
+  export extern "sockscope help connect" [
   ]
 
   # Watch real sockets live: each call, and the rows it makes

@@ -6,13 +6,16 @@
 
 pub mod args;
 pub mod completions;
+pub mod connect;
 pub mod demo;
 pub mod error;
 pub mod list;
 pub mod man;
 pub mod output;
 pub mod plan;
+mod runtime;
 pub mod schema;
+pub mod serve;
 pub mod terminal;
 
 use std::io::{self, Write};
@@ -80,6 +83,10 @@ pub enum Command {
     /// List sockets with their owners; also: ls, or no command at all
     #[command(alias = "ls", after_help = LIST_EXAMPLES)]
     List(Box<ListArgs>),
+    /// Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path
+    Serve(serve::ServeArgs),
+    /// Connect to an echo server, send, and verify that every byte comes back
+    Connect(connect::ConnectArgs),
     /// Watch real sockets live: each call, and the rows it makes
     Demo(demo::DemoArgs),
     /// Print a completion script for a shell
@@ -94,6 +101,8 @@ impl Command {
     fn run(&self, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         match self {
             Self::List(args) => list::run(args, io),
+            Self::Serve(args) => serve::run(args, io),
+            Self::Connect(args) => connect::run(args, io),
             Self::Demo(args) => demo::run(args, io),
             Self::Completions(args) => completions::run(args, io),
             Self::Man(args) => man::run(args, io),

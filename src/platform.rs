@@ -17,6 +17,7 @@ pub mod replay;
 #[cfg(feature = "cli")]
 pub mod resolve;
 pub mod services;
+pub mod signals;
 #[cfg(any(
     test,
     not(any(target_os = "linux", all(feature = "portable", any(target_os = "macos", windows))))

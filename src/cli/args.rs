@@ -215,7 +215,7 @@ fn parse_fields(letters: &str) -> Result<Fields, String> {
     })
 }
 
-fn parse_duration(text: &str) -> Result<Duration, humantime::DurationError> {
+pub(super) fn parse_duration(text: &str) -> Result<Duration, humantime::DurationError> {
     humantime::parse_duration(text)
 }
 

@@ -8,7 +8,7 @@ mod datagram;
 mod report;
 mod stream;
 
-pub use report::{Datagrams, Fault, FaultKind, Report};
+pub use report::{Datagrams, Fault, FaultKind, Report, rate};
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -20,6 +20,7 @@ mod cli;
 mod demo;
 #[cfg(target_os = "linux")]
 mod differential;
+mod echo;
 mod generated;
 #[cfg(target_os = "linux")]
 mod netns;

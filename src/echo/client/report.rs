@@ -27,7 +27,7 @@ pub struct Report {
     /// How long it took, connecting included, in seconds.
     pub seconds: f64,
     /// `verified` a second.
-    pub bytes_per_second: f64,
+    pub bytes_per_second: u64,
     /// The datagrams, over UDP; absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub datagrams: Option<Datagrams>,
@@ -124,7 +124,7 @@ impl Report {
             sent: 0,
             verified: 0,
             seconds: 0.0,
-            bytes_per_second: 0.0,
+            bytes_per_second: 0,
             datagrams: None,
             faulty_connections: 0,
             faults: Vec::new(),
@@ -160,11 +160,16 @@ impl Report {
         self.faults.truncate(FAULTS);
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a rate is rounded anyway")]
     pub(super) fn finish(&mut self, progress: &Progress, elapsed: Duration) {
         self.sent = progress.sent.load(Ordering::Relaxed);
         self.verified = progress.verified.load(Ordering::Relaxed);
         self.seconds = elapsed.as_secs_f64();
-        self.bytes_per_second = self.verified as f64 / self.seconds.max(f64::EPSILON);
+        self.bytes_per_second = rate(self.verified, elapsed);
     }
+}
+
+/// Returns how many bytes a second these are.
+pub fn rate(bytes: u64, time: Duration) -> u64 {
+    let rate = u128::from(bytes) * 1_000_000 / time.as_micros().max(1);
+    u64::try_from(rate).unwrap_or(u64::MAX)
 }

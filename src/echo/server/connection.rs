@@ -69,7 +69,7 @@ async fn echo<S: AsyncRead + AsyncWrite + Unpin>(
             return within(idle, stream.shutdown()).await;
         }
         let mut rest = chunk.get(..received).unwrap_or_default();
-        server.count(visit, received, 0).await;
+        visit.traffic.received += received as u64;
         while !rest.is_empty() {
             let sent = within(idle, stream.write(rest)).await?;
             if sent == 0 {

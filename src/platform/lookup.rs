@@ -30,6 +30,10 @@ impl Names for SystemNames {
 
     fn hosts(&self, name: &str) -> Vec<IpAddr> {
         let mut hosts: Vec<IpAddr> = Vec::new();
+        if name.is_empty() {
+            // Windows takes it for this machine.
+            return hosts;
+        }
         for address in (name, 0).to_socket_addrs().into_iter().flatten() {
             if !hosts.contains(&address.ip()) {
                 hosts.push(address.ip());

@@ -97,7 +97,9 @@ mod tests {
         let process = &processes[0];
         assert_eq!(process.pid, pid);
         assert!(process.command.as_ref().unwrap().to_string().starts_with("sockscope"));
-        assert!(process.ppid.is_some() && process.start.is_some());
+        assert!(process.start.is_some());
+        // On Windows whoever started it may be gone, or be none of its processes (Wine).
+        assert!(process.ppid.is_some() || cfg!(windows));
     }
 
     #[test]

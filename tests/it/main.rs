@@ -29,7 +29,10 @@ mod owners;
 #[cfg(all(target_os = "linux", feature = "portable"))]
 mod portable;
 mod recordings;
-#[cfg(target_os = "linux")] // until a test of every system needs it
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "most of it serves tests that are of Linux alone")
+)]
 mod support;
 
 /// A file of tests that nobody compiles is worse than none.

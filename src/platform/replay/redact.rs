@@ -169,12 +169,11 @@ impl Redactor {
     }
 
     /// Replaces each name of the collection where it stands as a word of its own; of two that fit,
-    /// the longer one.
+    /// the longer one. Not the arguments: no gap quotes them, and any word may be one.
     fn known_names(&self, text: &str) -> String {
         let kinds = [
             ("user", &self.users),
             ("command", &self.commands),
-            ("argument", &self.arguments),
             ("if", &self.interfaces),
             ("/path", &self.names),
         ];
@@ -182,7 +181,7 @@ impl Redactor {
             .into_iter()
             .flat_map(|(kind, names)| names.numbers.iter().map(move |(name, n)| (kind, name, n)))
             .filter_map(|(kind, name, number)| {
-                let name = name.as_str().filter(|name| !name.trim().is_empty())?;
+                let name = name.as_str().filter(|name| name.contains(char::is_alphanumeric))?;
                 Some((std::cmp::Reverse(name.len()), name, format!("{kind}{number}")))
             })
             .collect();
@@ -319,6 +318,19 @@ mod tests {
         let redacted = redact(collected);
         assert_eq!(redacted.processes[0].uid, Some(Uid(1001)));
         assert_eq!(redacted.users.get(&Uid(1001)), Some(&Text::from("user1")));
+    }
+
+    #[test]
+    fn an_argument_does_not_change_the_words_of_a_gap() {
+        let mut collected = samples::empty();
+        let mut process = Process::new(Pid(7));
+        process.argv = Some(vec!["-".into(), "sudo".into()]);
+        process.command = Some("-".into());
+        collected.processes.push(process);
+        collected
+            .gaps
+            .push(Gap::new(Missing::Sockets, "none").hint("leave out --backend, use sudo"));
+        assert_eq!(redact(collected.clone()).gaps, collected.gaps);
     }
 
     #[test]

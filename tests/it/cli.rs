@@ -3,7 +3,7 @@
 //! every machine.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
@@ -125,7 +125,8 @@ fn a_full_disk_is_trouble() {
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let mut command = sockscope(&["--replay"]);
     command.arg(fixture("laptop.json")).stdout(full);
-    let ran = command.stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+    let ran =
+        command.stderr(std::process::Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
     assert_eq!(ran.status.code(), Some(2));
     assert!(String::from_utf8(ran.stderr).unwrap().starts_with("sockscope: "));
 }

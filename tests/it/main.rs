@@ -1,17 +1,11 @@
 //! All integration tests, in one binary.
 #![expect(
     clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
     clippy::unwrap_used,
     reason = "tests start programs, read clocks, and fail by panicking"
-)]
-#![cfg_attr(
-    target_os = "linux",
-    expect(
-        clippy::indexing_slicing,
-        clippy::panic,
-        clippy::print_stderr,
-        reason = "so do the helpers of the tests that are of Linux alone"
-    )
 )]
 
 mod architecture;

@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use crate::echo::address::Address;
 use crate::echo::error::{Cause, EchoError};
 use crate::echo::payload::Payload;
-use crate::echo::within;
+use crate::echo::{CHUNK, within};
 use crate::socket::Protocol;
 
 /// Whom to send to.
@@ -165,6 +165,17 @@ enum Connection {
     Udp(UdpSocket),
 }
 
+/// How many bytes may be under way on all connections together: sent, and not yet back. More would
+/// fill the kernel's memory for TCP (`net.ipv4.tcp_mem`), which then drops what arrives, and
+/// connections stall for half a minute. A server that waits for more before it answers is no echo
+/// server.
+const UNDER_WAY: usize = 256 * 1024 * 1024;
+
+/// Returns how many bytes may be under way on each of these connections.
+fn window(connections: usize) -> usize {
+    (UNDER_WAY / connections.max(1)).clamp(4 * CHUNK, Source::WINDOW)
+}
+
 /// How many connections are being made at any moment: less than the usual backlog of a listener,
 /// which would drop the rest and have them try again after a second.
 const CONNECTING: usize = 100;
@@ -204,6 +215,7 @@ pub async fn run(
     for (number, connection) in connections.into_iter().enumerate() {
         let exchange = Exchange {
             timeout: options.timeout,
+            window: Semaphore::new(window(report.connections)),
             keep_open: options.keep_open,
             echo: options.echo.clone(),
             progress: Arc::clone(progress),
@@ -379,6 +391,8 @@ async fn open(path: &PathBuf) -> Result<File, EchoError> {
 /// What sending and verifying on one connection needs to know.
 struct Exchange {
     timeout: Option<Duration>,
+    /// One permit for each byte that may still be sent before others are back.
+    window: Semaphore,
     keep_open: bool,
     echo: Option<mpsc::Sender<Vec<u8>>>,
     progress: Arc<Progress>,

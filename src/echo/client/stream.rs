@@ -48,6 +48,11 @@ impl Exchange {
             if length == 0 {
                 break;
             }
+            // Given back by `verify`. The semaphore is never closed.
+            let permits = u32::try_from(length).unwrap_or(u32::MAX);
+            if let Ok(room) = self.window.acquire_many(permits).await {
+                room.forget();
+            }
             while !rest.is_empty() {
                 match within(self.timeout, writer.write(rest)).await {
                     Ok(sent) if sent > 0 => {
@@ -97,6 +102,7 @@ impl Exchange {
                     });
                 }
                 self.verified(got).await;
+                self.window.add_permits(length);
                 offset += length as u64;
                 sent = rest;
             }

@@ -281,3 +281,10 @@ async fn a_thousand_clients_at_once_get_every_byte_back() {
     assert_eq!(report.verified_connections, connections);
     assert_eq!(report.verified, connections as u64 * (64 << 10));
 }
+
+#[test]
+fn what_is_under_way_is_bounded_over_all_connections() {
+    assert_eq!(window(1), Source::WINDOW);
+    assert!(window(1_000) * 1_000 <= UNDER_WAY);
+    assert!(window(1_000_000) >= CHUNK);
+}

@@ -202,6 +202,7 @@ fn an_address_that_is_none_is_named() {
     assert_refused(&["-i", "tcp@:http:"], &["-i", "tcp@:http:"]);
 }
 
+#[cfg(unix)] // Windows' users are not known, so none can be told to be unknown
 #[test]
 fn an_unknown_user_is_refused_on_the_live_system() {
     let ran = run(sockscope(&["user nosuchuserhere"]));

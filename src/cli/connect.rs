@@ -184,6 +184,10 @@ pub fn run(args: &ConnectArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
                 }
             }
         };
+        // What came back last may have been handed over in the moment the run ended.
+        while let Ok(bytes) = echoed.try_recv() {
+            io.stdout.write_all(&bytes)?;
+        }
         let (report, held) = ran?;
         if let Some(refusal) = refusal(&target, &report) {
             return Err(refusal.into());

@@ -7,6 +7,21 @@
 //! ```
 //!
 //! Only [`platform`] asks the system; everything after it is pure.
+//!
+//! # Every listener with its owners
+//!
+//! ```no_run
+#![doc = include_str!("../examples/list.rs")]
+//! ```
+//!
+//! # Who has a port
+//!
+//! A filter decides which rows are wanted; narrowing the request by it saves the system work and
+//! changes no answer.
+//!
+//! ```no_run
+#![doc = include_str!("../examples/who_has_port.rs")]
+//! ```
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -193,6 +193,8 @@ fn a_stale_unix_path_is_trouble_with_a_hint() {
     let directory = tempfile::tempdir().unwrap();
     let path = socket_path(directory.path());
     drop(UnixListener::bind(&path).unwrap());
+    // A child that another test is just starting may hold the listener for a moment.
+    while std::os::unix::net::UnixStream::connect(&path).is_ok() {}
     let Output { status, stderr, .. } = sockscope(&["serve", &path]).output().unwrap();
     assert_eq!(status.code(), Some(2));
     assert!(text(&stderr).ends_with("\nhint: replace it with --force\n"), "{}", text(&stderr));
@@ -231,7 +233,11 @@ fn a_server_whose_log_nobody_reads_any_more_ends_without_a_word() {
     let listening: Value = serde_json::from_str(&line).unwrap();
     let port = listening["local"]["port"].as_u64().unwrap();
     drop(log);
-    drop(TcpStream::connect(format!("127.0.0.1:{port}")).unwrap());
+    // A child that another test is just starting may hold the pipe for a moment, and a line still
+    // goes into it: only the first line after that finds it closed.
+    while child.try_wait().unwrap().is_none() {
+        drop(TcpStream::connect(format!("127.0.0.1:{port}")));
+    }
     let Output { status, stderr, .. } = child.wait_with_output().unwrap();
     assert_eq!((status.code(), text(&stderr)), (Some(0), ""));
 }

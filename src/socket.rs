@@ -39,6 +39,11 @@ number! {
     Cookie(u64)
 }
 number! {
+    /// A control group of the unified hierarchy (`cgroups(7)`), by the kernel's 64-bit number: the
+    /// inode number of its directory.
+    CgroupId(u64)
+}
+number! {
     /// A network namespace: the inode number of its `ns/net` link (`namespaces(7)`).
     NetnsId(u64)
 }
@@ -311,6 +316,10 @@ pub struct Socket {
     /// The network namespace; absent where the system has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub netns: Option<NetnsId>,
+    /// The control group it was made in, which whoever holds it now may have left since; absent
+    /// when the source does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup_id: Option<CgroupId>,
     /// The user the socket belongs to; absent when nobody owns it (the kernel then says 0, which
     /// is not root) or the source does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -341,6 +350,7 @@ impl Socket {
             inode: None,
             cookie: None,
             netns: None,
+            cgroup_id: None,
             uid: None,
             interface: None,
             v6only: None,

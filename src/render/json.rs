@@ -93,6 +93,9 @@ pub struct Socket<'a> {
     pub cookie: Option<u64>,
     /// The network namespace, by the inode number of its `ns/net` link.
     pub netns: Option<u64>,
+    /// The control group the socket was made in, by the kernel's number: the inode number of its
+    /// directory in the unified hierarchy.
+    pub cgroup_id: Option<u64>,
     /// The user the socket belongs to. Null when nobody owns it.
     pub uid: Option<u32>,
     /// The name of `uid`.
@@ -128,6 +131,7 @@ impl<'a> From<&'a Entry> for Socket<'a> {
             inode: socket.inode.map(|inode| inode.0),
             cookie: socket.cookie.map(|cookie| cookie.0),
             netns: socket.netns.map(|netns| netns.0),
+            cgroup_id: socket.cgroup_id.map(|id| id.0),
             uid: socket.uid.filter(|_| owned).map(|uid| uid.0),
             user,
             user_hex,

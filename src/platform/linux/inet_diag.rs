@@ -13,8 +13,8 @@ use super::netlink::Attributes;
 use crate::platform::PortWish;
 use crate::process::Uid;
 use crate::socket::{
-    Cookie, Endpoint, Family, Inode, Interface, Protocol, Queues, Socket, SocketId, Timer,
-    TimerKind,
+    CgroupId, Cookie, Endpoint, Family, Inode, Interface, Protocol, Queues, Socket, SocketId,
+    Timer, TimerKind,
 };
 use crate::state::TcpState;
 
@@ -22,6 +22,8 @@ const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
 const INET_DIAG_REQ_BYTECODE: u16 = 1;
 const INET_DIAG_SKV6ONLY: u16 = 11;
+/// Since Linux 5.8, of every row that is a whole socket.
+const INET_DIAG_CGROUP_ID: u16 = 21;
 
 /// `struct inet_diag_sockid`.
 #[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -194,9 +196,15 @@ pub(crate) fn decode_socket(message: &[u8], protocol: Protocol) -> Option<Socket
         Queues::Bytes { recv: row.receive_queue, send: row.send_queue }
     });
     socket.timer = decode_timer(&row);
-    socket.v6only = Attributes(attributes)
-        .find(|(kind, _)| *kind == INET_DIAG_SKV6ONLY)
-        .and_then(|(_, value)| value.first().map(|flag| *flag != 0));
+    for (kind, value) in Attributes(attributes) {
+        match kind {
+            INET_DIAG_SKV6ONLY => socket.v6only = value.first().map(|flag| *flag != 0),
+            INET_DIAG_CGROUP_ID => {
+                socket.cgroup_id = u64::read_from_bytes(value).ok().map(CgroupId);
+            }
+            _ => {}
+        }
+    }
     Some(socket)
 }
 
@@ -324,6 +332,14 @@ mod tests {
     }
 
     #[test]
+    fn whole_sockets_have_a_control_group_and_time_wait_has_none() {
+        for row in recorded!("tcp.netlink", Protocol::Tcp) {
+            let expected = (row.state != Some(TcpState::TimeWait)).then_some(CgroupId(1));
+            assert_eq!(row.cgroup_id, expected, "{row:?}");
+        }
+    }
+
+    #[test]
     fn time_wait_ends_within_a_minute() {
         let rows = recorded!("tcp.netlink", Protocol::Tcp);
         let over = rows.iter().find(|row| row.state == Some(TcpState::TimeWait)).unwrap();
@@ -335,6 +351,7 @@ mod tests {
     /// Leaves what `/proc/net` tells too, and what holds still between two looks.
     fn common(mut socket: Socket) -> String {
         socket.cookie = None;
+        socket.cgroup_id = None;
         socket.v6only = None;
         socket.interface = None;
         socket.timer = None;

@@ -247,8 +247,10 @@ fn fallback_gaps(fallbacks: &BTreeMap<Table, String>) -> Vec<Gap> {
     for (table, why) in fallbacks {
         let lost = match table.protocol {
             Protocol::Unix => "cookies, users and queues",
-            Protocol::Tcp => "cookies, backlog limits, devices and v6only",
-            Protocol::Udp | Protocol::Udplite | Protocol::Raw => "cookies, devices and v6only",
+            Protocol::Tcp => "cookies, control groups, backlog limits, devices and v6only",
+            Protocol::Udp | Protocol::Udplite | Protocol::Raw => {
+                "cookies, control groups, devices and v6only"
+            }
         };
         tables.entry((why, lost)).or_default().push(table.to_string());
     }

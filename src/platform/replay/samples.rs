@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use crate::process::{Fd, Holder, Pid, Process, Uid, Via};
 use crate::snapshot::{Collected, Gap, Missing, Timestamp};
 use crate::socket::{
-    Cookie, Endpoint, Family, Inode, Interface, NetnsId, Protocol, Queues, Socket, SocketId, Timer,
-    TimerKind,
+    CgroupId, Cookie, Endpoint, Family, Inode, Interface, NetnsId, Protocol, Queues, Socket,
+    SocketId, Timer, TimerKind,
 };
 use crate::state::TcpState;
 use crate::text::Text;
@@ -71,11 +71,12 @@ fn socket() -> impl Strategy<Value = Socket> {
         expires_ms,
         retransmits,
     });
-    let identity = any::<(Option<u64>, Option<u64>, Option<u64>, Option<u32>, Option<bool>)>();
+    let identity =
+        any::<(Option<u64>, Option<u64>, Option<u64>, Option<u64>, Option<u32>, Option<bool>)>();
     (kind, of(endpoint()), of(endpoint()), of(queues), of(timer), of(interface()), identity)
         .prop_map(|(kind, local, peer, queues, timer, interface, identity)| {
             let (protocol, family, state) = kind;
-            let (inode, cookie, netns, uid, v6only) = identity;
+            let (inode, cookie, netns, cgroup_id, uid, v6only) = identity;
             Socket {
                 state,
                 local,
@@ -87,6 +88,7 @@ fn socket() -> impl Strategy<Value = Socket> {
                 inode: inode.map(Inode),
                 cookie: cookie.map(Cookie),
                 netns: netns.map(NetnsId),
+                cgroup_id: cgroup_id.map(CgroupId),
                 uid: uid.map(Uid),
                 ..Socket::new(SocketId(0), protocol, family)
             }

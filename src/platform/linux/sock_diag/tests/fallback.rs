@@ -20,6 +20,7 @@ fn both_sources_agree_on_a_live_connection() {
     let (local, peer) = ends(&client);
     let mut ours = between(local, peer);
     ours.cookie = None;
+    ours.cgroup_id = None;
     ours.timer = None;
 
     let reader = refused(Path::new(proc_net::DIRECTORY), &[TCP]);
@@ -36,7 +37,7 @@ fn what_the_fallback_lacks_is_said() {
     let tables = [TCP, Table { family: Family::Inet6, ..TCP }];
     let reader = refused(Path::new(proc_net::DIRECTORY), &tables);
     let gaps = reader.finish(&EVERYTHING()).unwrap().gaps;
-    let facts = "cookies, backlog limits, devices and v6only of tcp over inet, tcp over inet6";
+    let facts = "cookies, control groups, backlog limits, devices and v6only of tcp over inet, tcp over inet6";
     assert_eq!(
         gaps,
         [
@@ -111,7 +112,7 @@ fn a_missing_module_is_called_that() {
     reader.read_proc(raw, &io::Error::from_raw_os_error(2));
     let request = Request { protocols: vec![Protocol::Raw], ..EVERYTHING() };
     let gap = Gap::new(Missing::SocketFacts, "sock_diag: no module for it");
-    let gap = gap.detail("cookies, devices and v6only of raw over inet");
+    let gap = gap.detail("cookies, control groups, devices and v6only of raw over inet");
     assert_eq!(reader.finish(&request).unwrap().gaps, [gap]);
 }
 

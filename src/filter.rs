@@ -115,8 +115,8 @@ impl Filter {
         narrow::narrow(&self.0, request);
     }
 
-    /// Adds to the request the protocols that the filter names and the plain listing leaves out, so
-    /// that `sockscope list unix` needs no flag. To be called before [`Filter::narrow`].
+    /// Adds to the request the protocols and network namespaces that the filter names and the plain
+    /// listing leaves out, so that `sockscope list unix` needs no flag. To be called before [`Filter::narrow`].
     pub fn widen(&self, request: &mut Request) {
         narrow::widen(&self.0, request);
     }

@@ -26,6 +26,7 @@ pub fn join(collected: Collected) -> Snapshot {
         holders,
         processes,
         users,
+        netns_names,
         vanished,
         gaps,
         ..
@@ -49,7 +50,8 @@ pub fn join(collected: Collected) -> Snapshot {
                 Some(None) => Ownership::Hidden(HiddenReason::NoDescriptor),
             };
             let user = socket.uid.and_then(|uid| users.get(&uid).cloned());
-            Entry { socket, ownership, user }
+            let netns_name = socket.netns.and_then(|netns| netns_names.get(&netns).cloned());
+            Entry { socket, ownership, user, netns_name }
         })
         .collect();
 

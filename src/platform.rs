@@ -28,8 +28,9 @@ pub(crate) mod users;
 use std::ops::RangeInclusive;
 
 use crate::error::CollectError;
+use crate::process::Pid;
 use crate::snapshot::Collected;
-use crate::socket::{Family, Protocol};
+use crate::socket::{Family, NetnsId, Protocol};
 use crate::state::TcpState;
 
 /// What a backend is asked for. It may return more: the filter runs again anyway, so a backend that
@@ -46,6 +47,8 @@ pub struct Request {
     pub states: Option<Vec<TcpState>>,
     /// The ports wanted; `None` for all.
     pub ports: Option<PortWish>,
+    /// The network namespaces wanted. A backend that cannot give them says so; it never gives others.
+    pub netns: NetnsWish,
     /// Whether owners are wanted. If so, and TCP is, every TCP listener is read whatever `families`,
     /// `states` and `ports` say: unaccepted connections are attributed to listeners.
     pub owners: bool,
@@ -53,16 +56,33 @@ pub struct Request {
 
 impl Default for Request {
     /// Returns the request of the plain listing: TCP, UDP and UDPLITE, both IP families, every
-    /// state, with owners.
+    /// state, of this network namespace, with owners.
     fn default() -> Self {
         Self {
             protocols: vec![Protocol::Tcp, Protocol::Udp, Protocol::Udplite],
             families: vec![Family::Inet, Family::Inet6],
             states: None,
             ports: None,
+            netns: NetnsWish::Current,
             owners: true,
         }
     }
+}
+
+/// Which network namespaces are wanted (`network_namespaces(7)`). Only Linux has more than one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum NetnsWish {
+    /// The one this process is in.
+    #[default]
+    Current,
+    /// Every one that can be found.
+    All,
+    /// The one this process is in.
+    Of(Pid),
+    /// The one with this number.
+    Id(NetnsId),
+    /// The one with this name: `host`, or one of `/run/netns`.
+    Named(String),
 }
 
 /// Which sockets are wanted, by port.

@@ -27,6 +27,10 @@ number! {
 pub struct Process {
     /// The process number.
     pub pid: Pid,
+    /// Its number in its own PID namespace, as programs in its container know it; absent when that
+    /// is ours, or unreadable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nspid: Option<Pid>,
     /// The parent's number; absent for the first process, or when unreadable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ppid: Option<Pid>,
@@ -60,6 +64,7 @@ impl Process {
     pub const fn new(pid: Pid) -> Self {
         Self {
             pid,
+            nspid: None,
             ppid: None,
             command: None,
             comm: None,

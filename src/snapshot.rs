@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::process::{HiddenReason, Holder, Ownership, Process, Uid};
-use crate::socket::{Socket, SocketId};
+use crate::socket::{NetnsId, Socket, SocketId};
 use crate::text::Text;
 
 /// A moment in UTC, written as RFC 3339 with seconds.
@@ -91,6 +91,8 @@ impl Gap {
 pub enum Missing {
     /// Whole tables of sockets. Count: tables.
     Sockets,
+    /// Network namespaces. Count: namespaces.
+    Namespaces,
     /// Sockets that are bound but neither listen nor are connected. Count: unknown.
     BoundSockets,
     /// Facts about sockets that this source never tells (queues, peers of UDP, …).
@@ -109,6 +111,7 @@ impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Sockets => "sockets",
+            Self::Namespaces => "network namespaces",
             Self::BoundSockets => "bound sockets",
             Self::SocketFacts => "socket facts",
             Self::Descriptors => "descriptors",
@@ -138,6 +141,9 @@ pub struct Collected {
     pub processes: Vec<Process>,
     /// The names of users named by `sockets` and `processes`, where the system knows one.
     pub users: BTreeMap<Uid, Text>,
+    /// The names of the network namespaces that `sockets` are in, where one is known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub netns_names: BTreeMap<NetnsId, Text>,
     /// Sockets that were gone, or had changed hands, when their holder was looked for again.
     pub vanished: Vec<SocketId>,
     /// What could not be read.
@@ -159,6 +165,7 @@ impl Collected {
             holders: None,
             processes: Vec::new(),
             users: BTreeMap::new(),
+            netns_names: BTreeMap::new(),
             vanished: Vec::new(),
             gaps: Vec::new(),
         }
@@ -174,6 +181,8 @@ pub struct Entry {
     pub ownership: Ownership,
     /// The name of [`Socket::uid`]; absent when that is absent or has no name.
     pub user: Option<Text>,
+    /// The name of [`Socket::netns`]; absent when that is absent or has no name.
+    pub netns_name: Option<Text>,
 }
 
 /// One consistent picture of the machine's sockets.

@@ -52,6 +52,9 @@ impl Test {
                         .any(|owner| user.is(owner.process.uid, owner.process.user.as_ref()))
             }
             Self::Command(glob) => owners.iter().any(|owner| command(owner, glob)),
+            Self::Netns(name) => {
+                entry.netns_name.as_ref().is_some_and(|netns| name.matches(netns.as_bytes()))
+            }
             Self::Device(device) => socket.interface.as_ref().is_some_and(|at| device.is_at(at)),
             Self::Owner(kind) => match kind {
                 OwnerKind::Held => matches!(entry.ownership, Ownership::Held(_)),

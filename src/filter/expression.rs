@@ -83,6 +83,7 @@ impl Expression {
                 | Test::State(_)
                 | Test::Server
                 | Test::End(..)
+                | Test::Netns(_)
                 | Test::Device(_) => false,
             },
         }
@@ -102,6 +103,7 @@ impl From<Test> for Expression {
             | Test::Number(..)
             | Test::User(_)
             | Test::Command(_)
+            | Test::Netns(_)
             | Test::Device(_)
             | Test::Owner(_)
             | Test::Via(_) => Self::Test(test),
@@ -126,6 +128,8 @@ pub(super) enum Test {
     User(Named),
     /// An owner's command.
     Command(Glob),
+    /// The name of its network namespace.
+    Netns(Glob),
     /// The device it is bound to.
     Device(Named),
     Owner(OwnerKind),

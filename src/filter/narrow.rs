@@ -6,8 +6,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::expression::{End, Expression, Side, StateSet, Test};
-use crate::platform::{PortWish, Request};
+use super::expression::{End, Expression, NumberKey, Side, StateSet, Test};
+use crate::platform::{NetnsWish, PortWish, Request};
 use crate::socket::{Family, Protocol};
 use crate::state::TcpState;
 
@@ -118,6 +118,7 @@ fn reach_of_test(test: &Test, negated: bool) -> Reach {
         | Test::Number(..)
         | Test::User(_)
         | Test::Command(_)
+        | Test::Netns(_)
         | Test::Device(_)
         | Test::Owner(_)
         | Test::Via(_) => {}
@@ -147,8 +148,8 @@ pub(super) fn narrow(expression: &Expression, request: &mut Request) {
     }
 }
 
-/// Adds to the request the protocols and families that the plain listing leaves out but the
-/// expression names.
+/// Adds to the request the protocols, families and namespaces that the plain listing leaves out but
+/// the expression names.
 pub(super) fn widen(expression: &Expression, request: &mut Request) {
     match expression {
         Expression::All | Expression::Not(_) => {}
@@ -161,6 +162,10 @@ pub(super) fn widen(expression: &Expression, request: &mut Request) {
             let protocol = match test {
                 Test::Protocol(protocol) => *protocol,
                 Test::Family(Family::Unix) | Test::End(_, End::Unix(_)) => Protocol::Unix,
+                Test::Netns(_) | Test::Number(NumberKey::Netns, _) => {
+                    request.netns = NetnsWish::All;
+                    return;
+                }
                 Test::Family(Family::Inet | Family::Inet6)
                 | Test::State(_)
                 | Test::Server

@@ -151,7 +151,7 @@ impl Parser<'_> {
         let (compare, place) = compare.unwrap_or((Compare::Equal, word.span.clone()));
         let ordered = !matches!(compare, Compare::Equal | Compare::NotEqual);
         let words = self.values(value, expected(key))?;
-        if ordered && !matches!(key, Key::Port(_) | Key::Number(_) | Key::HexCookie) {
+        if ordered && !matches!(key, Key::Port(_) | Key::Number(_) | Key::HexCookie | Key::Netns) {
             let message = format!("'{}' has no order; expected = or !=", visible(&word.text));
             return Err(Fault::new(place, message));
         }
@@ -173,6 +173,11 @@ impl Parser<'_> {
             Key::Host(side) => Hosts { side, names, protocol: None, family: None }.parse(&words)?,
             Key::User => any(&words, |word| value::user(word, names))?,
             Key::Command => any(&words, |word| Ok(Test::Command(word.glob()).into()))?,
+            Key::Netns if ordered => {
+                let key = NumberKey::Netns;
+                Test::Number(key, Unit::of(key).values(compare, &words)?).into()
+            }
+            Key::Netns => value::netns(&words),
             Key::Device => any(&words, |word| Ok(value::device(word, names)))?,
             Key::Protocol => any(&words, value::protocol)?,
             Key::Family => any(&words, value::family)?,
@@ -380,6 +385,7 @@ const fn expected(key: Key) -> &'static str {
         Key::HexCookie => "a hexadecimal cookie",
         Key::User => "a user",
         Key::Command => "a command such as nginx, python*",
+        Key::Netns => "a network namespace such as host, 4026531840",
         Key::Device => "an interface such as lo",
         Key::Protocol => "a protocol such as tcp",
         Key::Family => "a family such as inet6",

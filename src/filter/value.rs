@@ -5,7 +5,7 @@
 use super::Names;
 use super::error::{Fault, visible};
 use super::expression::{Expression, Named, NumberKey, Ranges, StateSet, Test};
-use super::number::literal;
+use super::number::{Unit, literal};
 use super::token::Word;
 use super::{host, word};
 use crate::process::Via;
@@ -29,6 +29,21 @@ pub(super) fn user(word: &Word, names: &dyn Names) -> Result<Expression, Fault> 
         return Err(Fault::new(word.span.clone(), message).nearest(&text, known));
     }
     Ok(Test::User(Named { name, number }).into())
+}
+
+/// Returns the condition that the socket is in one of these network namespaces, by number or name.
+pub(super) fn netns(words: &[Word]) -> Expression {
+    let (mut numbers, mut names) = (Vec::new(), Vec::new());
+    for word in words {
+        match Unit::of(NumberKey::Netns).range(word) {
+            Ok(range) => numbers.push(range),
+            Err(_) => names.push(Test::Netns(word.glob()).into()),
+        }
+    }
+    if !numbers.is_empty() {
+        names.push(Test::Number(NumberKey::Netns, Ranges::new(numbers)).into());
+    }
+    Expression::any(names)
 }
 
 /// Returns the condition that the socket is bound to this device.

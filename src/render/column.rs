@@ -133,8 +133,11 @@ columns! {
     Inode "INODE" ["inode", "ino"] Right 2 None, inode;
     /// The cookie of the socket: never reused while the machine is up.
     Cookie "COOKIE" ["cookie", "sk"] Right 2 None, cookie;
-    /// The network namespace, by the inode of its `ns/net` link.
-    Netns "NETNS" ["netns", "net"] Right 2 None, netns;
+    /// The network namespace: `host`, its name in `/run/netns`, else the first process in it as
+    /// `4711/nginx`, else the inode of its `ns/net` link.
+    Netns "NETNS" ["netns", "net"] Left 5 Some(6), netns;
+    /// The process's number in its own PID namespace, as programs in its container know it.
+    Nspid "NSPID" ["nspid"] Right 2 None, nspid;
     /// The parent of the process.
     Ppid "PPID" ["ppid"] Right 3 None, ppid;
     /// The kernel's own short name of the process, at most 15 bytes: what lsof and ss print.
@@ -197,6 +200,7 @@ impl Column {
                 | Self::Pid
                 | Self::User
                 | Self::Fd
+                | Self::Nspid
                 | Self::Ppid
                 | Self::Comm
                 | Self::Cmdline

@@ -36,6 +36,7 @@ fn collected() -> Collected {
     all.users = [(0, "root"), (33, "www-data"), (999, "redis"), (1000, "alice")]
         .map(|(uid, name)| (Uid(uid), Text::from(name)))
         .into();
+    all.netns_names = [(NetnsId(4_026_531_840), Text::from("host"))].into();
     all.gaps = vec![
         Gap::new(Missing::Descriptors, "permission denied")
             .count(41)
@@ -169,6 +170,7 @@ fn collected() -> Collected {
             &["/opt/a-program-with-a-very-long-name-indeed", "--inspect", "--verbose"],
         ),
         Process {
+            nspid: Some(Pid(17)),
             command: Some(Text::from(b"caf\xe9 bar".to_vec())),
             comm: None,
             ..process(6000, 1, "", 4000, &[])

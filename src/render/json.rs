@@ -91,8 +91,15 @@ pub struct Socket<'a> {
     pub inode: Option<u64>,
     /// The cookie of the socket (Linux `SO_COOKIE`): never reused while the machine is up.
     pub cookie: Option<u64>,
-    /// The network namespace, by the inode number of its `ns/net` link.
+    /// The network namespace, by the inode number of its `ns/net` link; where that link may not be
+    /// read, by the number of its `/proc/PID/net/dev`, which tells namespaces apart as well.
     pub netns: Option<u64>,
+    /// The name of that namespace: `host`, its name in `/run/netns`, or as a hint the first process
+    /// in it, as `4711/nginx`.
+    pub netns_name: Option<Cow<'a, str>>,
+    /// The bytes of `netns_name` in hexadecimal, where they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub netns_name_hex: Option<String>,
     /// The control group the socket was made in, by the kernel's number: the inode number of its
     /// directory in the unified hierarchy.
     pub cgroup_id: Option<u64>,
@@ -114,10 +121,11 @@ pub struct Socket<'a> {
 
 impl<'a> From<&'a Entry> for Socket<'a> {
     fn from(entry: &'a Entry) -> Self {
-        let Entry { socket, ownership, user } = entry;
+        let Entry { socket, ownership, user, netns_name } = entry;
         // The kernel gives 0 to what nobody owns: that is not root.
         let owned = *ownership != Ownership::Kernel;
         let (user, user_hex) = name(user.as_ref().filter(|_| owned));
+        let (netns_name, netns_name_hex) = name(netns_name.as_ref());
         Self {
             protocol: socket.protocol,
             family: socket.family,
@@ -131,6 +139,8 @@ impl<'a> From<&'a Entry> for Socket<'a> {
             inode: socket.inode.map(|inode| inode.0),
             cookie: socket.cookie.map(|cookie| cookie.0),
             netns: socket.netns.map(|netns| netns.0),
+            netns_name,
+            netns_name_hex,
             cgroup_id: socket.cgroup_id.map(|id| id.0),
             uid: socket.uid.filter(|_| owned).map(|uid| uid.0),
             user,
@@ -219,6 +229,9 @@ impl<'a> From<&'a Interface> for Device<'a> {
 pub struct Owner<'a> {
     /// The process number.
     pub pid: u32,
+    /// Its number in its own PID namespace, as programs in its container know it; null when that is
+    /// ours.
+    pub nspid: Option<u32>,
     /// The parent's number.
     pub ppid: Option<u32>,
     /// The name a person knows the process by.
@@ -250,6 +263,7 @@ impl<'a> From<&'a process::Owner> for Owner<'a> {
         let (user, user_hex) = name(process.user.as_ref());
         Self {
             pid: process.pid.0,
+            nspid: process.nspid.map(|pid| pid.0),
             ppid: process.ppid.map(|pid| pid.0),
             command,
             command_hex,

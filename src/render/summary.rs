@@ -37,11 +37,12 @@ fn importance(what: Missing) -> u8 {
     match what {
         Missing::Owners => 0,
         Missing::Sockets => 1,
-        Missing::Descriptors => 2,
-        Missing::BoundSockets => 3,
-        Missing::SocketFacts => 4,
-        Missing::ProcessFacts => 5,
-        Missing::UserNames => 6,
+        Missing::Namespaces => 2,
+        Missing::Descriptors => 3,
+        Missing::BoundSockets => 4,
+        Missing::SocketFacts => 5,
+        Missing::ProcessFacts => 6,
+        Missing::UserNames => 7,
     }
 }
 
@@ -60,6 +61,10 @@ fn describe(gap: &Gap, rows: usize) -> String {
         (Missing::ProcessFacts, Some(count)) => {
             let processes = if count == 1 { "process" } else { "processes" };
             format!("{count} {processes} could not be fully read{detail}: {why}")
+        }
+        (Missing::Namespaces, Some(count)) => {
+            let namespaces = if count == 1 { "namespace" } else { "namespaces" };
+            format!("{count} network {namespaces} could not be fully read{detail}: {why}")
         }
         (what, _) => format!("{what} could not be read{detail}: {why}"),
     }

@@ -11,6 +11,8 @@ use super::super::expression::{
 };
 use super::super::glob::Glob;
 use super::super::host::interface;
+use super::super::number::Unit;
+use super::super::token::Word;
 use super::super::word::vocabulary;
 use super::{Known, rows::rows};
 use crate::filter::{Filter, NoNames};
@@ -97,6 +99,11 @@ fn numbers() -> impl Strategy<Value = Test> {
     )
 }
 
+fn is_no_range(glob: &Glob) -> bool {
+    let word = glob.literal().map(|text| Word::plain(&text, 0));
+    word.is_none_or(|word| Unit::of(NumberKey::Netns).range(&word).is_err())
+}
+
 fn tests() -> impl Strategy<Value = Test> {
     let is_number = |glob: &Glob| glob.literal().is_some_and(|name| name.parse::<u32>().is_ok());
     let user = globs().prop_filter("a number is a uid", move |glob| !is_number(glob));
@@ -111,6 +118,7 @@ fn tests() -> impl Strategy<Value = Test> {
         numbers(),
         user.prop_map(|name| Test::User(Named { name, number: None })),
         globs().prop_map(Test::Command),
+        globs().prop_filter("a number is an inode", is_no_range).prop_map(Test::Netns),
         globs().prop_map(|name| Test::Device(interface(name, &NoNames))),
         select(&OwnerKind::ALL).prop_map(Test::Owner),
         select(&Via::ALL).prop_map(Test::Via),
@@ -151,7 +159,12 @@ fn entries() -> impl Strategy<Value = Entry> {
             socket.state = state;
             (socket.local, socket.peer) =
                 if family == Family::Unix { (unix, None) } else { (local, peer) };
-            Entry { socket, ownership: Ownership::Hidden(HiddenReason::NotAsked), user: None }
+            Entry {
+                socket,
+                ownership: Ownership::Hidden(HiddenReason::NotAsked),
+                user: None,
+                netns_name: None,
+            }
         },
     );
     prop_oneof![3 => made, 1 => select(rows()).prop_map(|(_, entry)| entry)]

@@ -23,6 +23,7 @@ pub(super) fn rows() -> Vec<(&'static str, Entry)> {
             row.socket.inode = Some(Inode(10));
             row.socket.cookie = Some(Cookie(0x1f));
             row.socket.netns = Some(NetnsId(4_026_531_840));
+            row.netns_name = Some("host".into());
             row.socket.uid = Some(Uid(0));
             row.user = Some("root".into());
             row.ownership = Ownership::Held(vec![
@@ -125,7 +126,12 @@ fn row(protocol: Protocol, local: Option<&str>, peer: Option<&str>) -> Entry {
     let end = |text: &str| Endpoint::from(text.parse::<std::net::SocketAddr>().unwrap());
     socket.local = local.map(end);
     socket.peer = peer.map(end);
-    Entry { socket, ownership: Ownership::Hidden(HiddenReason::NotAsked), user: None }
+    Entry {
+        socket,
+        ownership: Ownership::Hidden(HiddenReason::NotAsked),
+        user: None,
+        netns_name: None,
+    }
 }
 
 fn owner(pid: u32, parent: u32, command: &str, comm: &str, user: (u32, &str), fd: u32) -> Owner {

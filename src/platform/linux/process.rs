@@ -1,5 +1,6 @@
 //! What Linux tells of a process beyond sysinfo: the start in clock ticks, the short name as it is
-//! (sysinfo has the escaped form of `stat`), every argument, and the name a person knows it by.
+//! (sysinfo has the escaped form of `stat`), every argument, the name a person knows it by, and its
+//! number in its container.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -21,6 +22,8 @@ pub(crate) fn refine(process: &mut Process, exe: Option<&Path>) {
         // Seconds: another unit than everybody else's here.
         process.start = None;
     }
+    let status = std::fs::read(format!("/proc/{pid}/status"));
+    process.nspid = status.ok().and_then(|status| parse_nspid(&status));
     let argv = std::fs::read(format!("/proc/{pid}/cmdline")).map(|line| parse_cmdline(&line));
     let argv = argv.unwrap_or_default();
     if let Ok(comm) = std::fs::read(format!("/proc/{pid}/comm")) {
@@ -41,6 +44,14 @@ fn parse_cmdline(line: &[u8]) -> Vec<Text> {
         Some([]) | None => Vec::new(),
         Some(line) => line.split(|&byte| byte == 0).map(Text::new).collect(),
     }
+}
+
+/// Parses the line `NSpid` of `/proc/PID/status` (`proc_pid_status(5)`): the process's number in each
+/// PID namespace, from ours to its own. `None` when these are one.
+fn parse_nspid(status: &[u8]) -> Option<Pid> {
+    let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"NSpid:"))?;
+    let numbers = std::str::from_utf8(line).ok()?.split_ascii_whitespace().skip(1);
+    numbers.last()?.parse().ok().map(Pid)
 }
 
 #[cfg(test)]
@@ -126,10 +137,18 @@ mod tests {
         assert_eq!(argv(b""), []);
     }
 
+    #[test]
+    fn a_process_in_a_container_has_its_innermost_number_too() {
+        assert_eq!(parse_nspid(b"Name:\tx\nNSpid:\t4711\t12\t3\nNSpgid:\t9\t8\n"), Some(Pid(3)));
+        assert_eq!(parse_nspid(b"Name:\tNSpid:\nNSpid:\t4711\n"), None);
+        assert_eq!(parse_nspid(b"Name:\tx\n"), None);
+    }
+
     proptest! {
         #[test]
-        fn no_bytes_make_the_parser_panic(bytes: Vec<u8>) {
+        fn no_bytes_make_the_parsers_panic(bytes: Vec<u8>) {
             parse_cmdline(&bytes);
+            parse_nspid(&bytes);
         }
     }
 }

@@ -35,6 +35,9 @@ pub fn redact(mut collected: Collected) -> Collected {
         .into_iter()
         .map(|(uid, name)| (redactor.uid(uid), redactor.user(&name)))
         .collect();
+    for name in collected.netns_names.values_mut() {
+        redactor.netns(name);
+    }
     // Last: by now every name is known that a gap's words could hold.
     for gap in &mut collected.gaps {
         redactor.gap(gap);
@@ -52,6 +55,7 @@ struct Redactor {
     arguments: Numbered<Text>,
     interfaces: Numbered<Text>,
     names: Numbered<Text>,
+    namespaces: Numbered<Text>,
 }
 
 /// Numbers each distinct value in the order of first appearance, from 1.
@@ -105,6 +109,13 @@ impl Redactor {
             && !matches!(name.as_bytes(), b"lo" | b"lo0")
         {
             *name = Text::from(format!("if{}", self.interfaces.number(name)));
+        }
+    }
+
+    /// `host` and `current` are our own words.
+    fn netns(&mut self, name: &mut Text) {
+        if !matches!(name.as_bytes(), b"host" | b"current") {
+            *name = Text::from(format!("netns{}", self.namespaces.number(name)));
         }
     }
 
@@ -176,6 +187,7 @@ impl Redactor {
             ("command", &self.commands),
             ("if", &self.interfaces),
             ("/path", &self.names),
+            ("netns", &self.namespaces),
         ];
         let known: BTreeSet<(std::cmp::Reverse<usize>, &str, String)> = kinds
             .into_iter()

@@ -157,7 +157,14 @@ pub(super) fn cookie(row: &Row<'_>, _: &Names, out: &mut String) {
 }
 
 pub(super) fn netns(row: &Row<'_>, _: &Names, out: &mut String) {
-    push_some(out, row.entry.socket.netns);
+    match &row.entry.netns_name {
+        Some(name) => push_text(out, Some(name)),
+        None => push_some(out, row.entry.socket.netns),
+    }
+}
+
+pub(super) fn nspid(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_some(out, row.process().and_then(|process| process.nspid));
 }
 
 pub(super) fn ppid(row: &Row<'_>, _: &Names, out: &mut String) {

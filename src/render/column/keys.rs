@@ -159,7 +159,14 @@ pub(super) fn cookie(entry: &Entry) -> Option<Key<'_>> {
 }
 
 pub(super) fn netns(entry: &Entry) -> Option<Key<'_>> {
-    entry.socket.netns.map(|netns| number(netns.0))
+    match &entry.netns_name {
+        Some(text) => Some(name(text)),
+        None => entry.socket.netns.map(|netns| number(netns.0)),
+    }
+}
+
+pub(super) fn nspid(entry: &Entry) -> Option<Key<'_>> {
+    main_process(entry)?.nspid.map(|pid| number(pid.0))
 }
 
 pub(super) fn ppid(entry: &Entry) -> Option<Key<'_>> {

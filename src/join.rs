@@ -77,9 +77,9 @@ fn owners_by_socket(
         .collect();
 
     let mut owners: HashMap<SocketId, Vec<Owner>> = HashMap::new();
-    for Holder { pid, fd, socket, via } in holders {
+    for Holder { pid, tid, fd, socket, via } in holders {
         let process = known.entry(pid).or_insert_with(|| Arc::new(Process::new(pid))).clone();
-        owners.entry(socket).or_default().push(Owner { process, fd, via });
+        owners.entry(socket).or_default().push(Owner { process, tid, fd, via });
     }
     for owners in owners.values_mut() {
         // An unknown start sorts last: a process that could not be read is not the main one.
@@ -88,6 +88,7 @@ fn owners_by_socket(
                 owner.process.start.is_none(),
                 owner.process.start,
                 owner.process.pid,
+                owner.tid,
                 owner.fd,
                 owner.via,
             )
@@ -183,7 +184,7 @@ fn waiting_at<'a>(
     }
     // The descriptor is the listener's, not this connection's.
     for owner in &mut owners {
-        owner.fd = None;
+        (owner.tid, owner.fd) = (None, None);
     }
     let mut seen = HashSet::new();
     owners.retain(|owner| seen.insert(owner.process.pid));
@@ -255,7 +256,13 @@ mod tests {
     }
 
     fn holder(pid: u32, fd: u32, socket: u64) -> Holder {
-        Holder { pid: Pid(pid), fd: Some(Fd(fd)), socket: SocketId(socket), via: Via::Fd }
+        Holder {
+            pid: Pid(pid),
+            tid: None,
+            fd: Some(Fd(fd)),
+            socket: SocketId(socket),
+            via: Via::Fd,
+        }
     }
 
     fn pids(ownership: &Ownership) -> Vec<(u32, Via)> {

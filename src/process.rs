@@ -13,6 +13,10 @@ number! {
     Pid(u32)
 }
 number! {
+    /// A thread's number, in the same namespace as its process's.
+    Tid(u32)
+}
+number! {
     /// A file descriptor number (a handle on Windows).
     Fd(u32)
 }
@@ -88,11 +92,13 @@ pub enum Via {
     Table,
     /// Not yet accepted: the owner of the listener it waits at (inferred).
     AcceptQueue,
+    /// A descriptor in a table that a thread has for itself (`CLONE_FILES`, `unshare(2)`).
+    ThreadFd,
 }
 
 impl Via {
     /// Every way, in the order of the declaration.
-    pub const ALL: [Self; 3] = [Self::Fd, Self::Table, Self::AcceptQueue];
+    pub const ALL: [Self; 4] = [Self::Fd, Self::Table, Self::AcceptQueue, Self::ThreadFd];
 
     /// Returns the word for it, as in the JSON and the filter language.
     pub const fn name(self) -> &'static str {
@@ -100,6 +106,7 @@ impl Via {
             Self::Fd => "fd",
             Self::Table => "table",
             Self::AcceptQueue => "accept-queue",
+            Self::ThreadFd => "thread-fd",
         }
     }
 }
@@ -109,6 +116,9 @@ impl Via {
 pub struct Holder {
     /// The process.
     pub pid: Pid,
+    /// The thread whose table the descriptor is in; absent when it is the process's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tid: Option<Tid>,
     /// The descriptor; absent when the source does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fd: Option<Fd>,
@@ -123,6 +133,8 @@ pub struct Holder {
 pub struct Owner {
     /// The process.
     pub process: Arc<Process>,
+    /// The thread whose table the descriptor is in; absent when it is the process's.
+    pub tid: Option<Tid>,
     /// The descriptor; absent when the source does not tell, or the owner is inferred.
     pub fd: Option<Fd>,
     /// How it was found.

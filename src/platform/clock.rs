@@ -1,6 +1,6 @@
-//! The one place that reads the wall clock: time travels with the snapshot from here on.
+//! The one place that reads the clocks: time travels with the snapshot from here on.
 
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::snapshot::Timestamp;
 
@@ -8,4 +8,23 @@ use crate::snapshot::Timestamp;
 #[expect(clippy::disallowed_methods, reason = "the one place that is allowed to")]
 pub fn now() -> Timestamp {
     Timestamp(SystemTime::now())
+}
+
+/// A moment after which work that cannot be bounded otherwise is given up.
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has such work"))]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline(Instant);
+
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has such work"))]
+#[expect(clippy::disallowed_methods, reason = "the one place that is allowed to")]
+impl Deadline {
+    /// Returns the moment that lies this far ahead.
+    pub(crate) fn after(budget: Duration) -> Self {
+        Self(Instant::now() + budget)
+    }
+
+    /// Returns true from that moment on.
+    pub(crate) fn has_passed(self) -> bool {
+        Instant::now() >= self.0
+    }
 }

@@ -1,8 +1,8 @@
 //! Linux: the dumps of `sock_diag`, the walk over `/proc/*/fd`, and what the two together leave open.
 //!
 //! Dump and walk are not one moment. A socket whose holder was not found although it should have
-//! been is looked at again before anything is said of it; see [`again`].
-#![forbid(unsafe_code)]
+//! been is looked at again before anything is said of it; see [`again`]. What is still without one
+//! is looked for where a socket can be without being in any process's descriptor table.
 
 mod again;
 mod command;
@@ -14,16 +14,22 @@ mod proc_net;
 pub(crate) mod process;
 mod sock_diag;
 mod stat;
+mod sys;
 mod unix_diag;
 
 use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
 
 use crate::error::CollectError;
+use crate::platform::clock::Deadline;
 use crate::platform::linux::owners::Descriptor;
 use crate::platform::{Backend, Request, clock, process as facts, users};
 use crate::process::{Holder, Pid, Uid, Via};
 use crate::snapshot::Collected;
 use crate::socket::{Inode, Socket, SocketId};
+
+/// How long the search for holders without a descriptor of their process's may take.
+const SEARCH_BUDGET: Duration = Duration::from_secs(1);
 
 /// The native backend of Linux.
 #[derive(Debug, Clone, Copy, Default)]
@@ -52,26 +58,8 @@ fn find_owners(collected: &mut Collected) {
     let mut holders = match_holders(&collected.sockets, &scan.descriptors);
     let missed = again::surprisingly_unmatched(&collected.sockets, &holders, &scan.gaps);
     collected.gaps.extend(scan.gaps);
-
     if !missed.is_empty() {
-        collected.vanished = again::look(&mut collected.sockets, &missed);
-        let missed: Vec<Socket> = collected
-            .sockets
-            .iter()
-            .filter(|socket| missed.contains(&socket.id))
-            .cloned()
-            .collect();
-        let descriptors = owners::scan(Some(&inodes(&missed))).descriptors;
-        let found = match_holders(&missed, &descriptors);
-        let is_held = |socket: &Socket| found.iter().any(|holder| holder.socket == socket.id);
-        let is_gone = |socket: &Socket| collected.vanished.contains(&socket.id);
-        if missed
-            .iter()
-            .any(|socket| socket.inode.is_some() && !is_held(socket) && !is_gone(socket))
-        {
-            collected.gaps.extend(owners::visibility::other_pid_namespaces());
-        }
-        holders.extend(found);
+        holders.extend(find_missed(collected, &missed));
     }
 
     let pids: BTreeSet<Pid> = holders.iter().map(|holder| holder.pid).collect();
@@ -79,6 +67,35 @@ fn find_owners(collected: &mut Collected) {
     collected.processes = processes;
     collected.gaps.extend(gaps);
     collected.holders = Some(holders);
+}
+
+/// Looks again at the sockets that were missed, and where a socket can be that no process has in its
+/// descriptor table.
+fn find_missed(collected: &mut Collected, missed: &HashSet<SocketId>) -> Vec<Holder> {
+    let vanished = again::look(&mut collected.sockets, missed);
+    let is_there = |socket: &Socket| missed.contains(&socket.id) && !vanished.contains(&socket.id);
+    let mut left: Vec<Socket> =
+        collected.sockets.iter().filter(|socket| is_there(socket)).cloned().collect();
+    left.retain(|socket| socket.inode.is_some());
+
+    let mut holders = match_holders(&left, &owners::scan(Some(&inodes(&left))).descriptors);
+    retain_ownerless(&mut left, &holders);
+    if !left.is_empty() {
+        let scan = owners::threads::scan(&inodes(&left), Deadline::after(SEARCH_BUDGET));
+        holders.extend(match_holders(&left, &scan.descriptors));
+        retain_ownerless(&mut left, &holders);
+        collected.gaps.extend(scan.gaps);
+    }
+    if !left.is_empty() {
+        collected.gaps.extend(owners::visibility::other_pid_namespaces());
+    }
+    collected.vanished = vanished;
+    holders
+}
+
+fn retain_ownerless(sockets: &mut Vec<Socket>, holders: &[Holder]) {
+    let held: HashSet<SocketId> = holders.iter().map(|holder| holder.socket).collect();
+    sockets.retain(|socket| !held.contains(&socket.id));
 }
 
 fn inodes(sockets: &[Socket]) -> HashSet<Inode> {
@@ -97,12 +114,13 @@ fn match_holders(sockets: &[Socket], descriptors: &[Descriptor]) -> Vec<Holder> 
     };
     descriptors
         .iter()
-        .flat_map(|&Descriptor { pid, fd, inode }| {
+        .flat_map(|&Descriptor { pid, tid, fd, inode }| {
             sockets_of(inode).map(move |&(_, socket)| Holder {
                 pid,
+                tid,
                 fd: Some(fd),
                 socket,
-                via: Via::Fd,
+                via: if tid.is_some() { Via::ThreadFd } else { Via::Fd },
             })
         })
         .collect()

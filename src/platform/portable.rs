@@ -61,6 +61,7 @@ impl Backend for Portable {
                 .flat_map(|(socket, pids)| {
                     pids.iter().map(|&pid| Holder {
                         pid,
+                        tid: None,
                         fd: None,
                         socket: socket.id,
                         via: Via::Table,

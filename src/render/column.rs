@@ -94,8 +94,9 @@ columns! {
     /// The user of that process, by name or else by number. Where the owner is hidden, the user of
     /// the socket.
     User "USER" ["user", "owner_user"] Left 6 Some(5), user;
-    /// The descriptor in that process. `acc`: no descriptor yet, the connection waits for that
-    /// process to accept it.
+    /// The descriptor in that process; `4@8123` is descriptor 4 of its thread 8123, which has a
+    /// table for itself. `acc`: no descriptor yet, the connection waits for that process to accept
+    /// it.
     Fd "FD" ["fd", "descriptor"] Right 5 None, fd;
     /// The protocol, with a 6 for a socket of the IPv6 family, as netstat writes it.
     Proto "PROTO" ["proto", "protocol", "netid"] Left 9 None, proto;
@@ -138,6 +139,8 @@ columns! {
     Netns "NETNS" ["netns", "net"] Left 5 Some(6), netns;
     /// The process's number in its own PID namespace, as programs in its container know it.
     Nspid "NSPID" ["nspid"] Right 2 None, nspid;
+    /// The thread that has the descriptor in a table for itself.
+    Tid "TID" ["tid", "thread"] Right 2 None, tid;
     /// The parent of the process.
     Ppid "PPID" ["ppid"] Right 3 None, ppid;
     /// The kernel's own short name of the process, at most 15 bytes: what lsof and ss print.
@@ -149,7 +152,8 @@ columns! {
     /// Whose the socket is: `held`, `kernel`, or `hidden` with the reason, as `hidden:permission`.
     Owner "OWNER" ["owner", "ownership"] Left 3 None, owner;
     /// How the owner was found: `fd` in its descriptors, `table` told by the system, `accept-queue`
-    /// inferred from the listener the connection waits at.
+    /// inferred from the listener the connection waits at, `thread-fd` in the descriptors that a
+    /// thread has for itself.
     Via "VIA" ["via"] Left 2 None, via;
 }
 
@@ -201,6 +205,7 @@ impl Column {
                 | Self::User
                 | Self::Fd
                 | Self::Nspid
+                | Self::Tid
                 | Self::Ppid
                 | Self::Comm
                 | Self::Cmdline

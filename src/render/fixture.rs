@@ -1,7 +1,7 @@
 //! The snapshot that tests render: one row of every kind that is easy to get wrong.
 
 use crate::join::join;
-use crate::process::{Fd, Holder, Pid, Process, Uid, Via};
+use crate::process::{Fd, Holder, Pid, Process, Tid, Uid, Via};
 use crate::render::column::Column;
 use crate::render::names::ResolvedNames;
 use crate::render::row::Rows;
@@ -45,7 +45,7 @@ fn collected() -> Collected {
     ];
     let mut holders = Vec::new();
     let mut hold = |pid, fd, socket| {
-        holders.push(Holder { pid: Pid(pid), fd: Some(Fd(fd)), socket, via: Via::Fd });
+        holders.push(Holder { pid: Pid(pid), tid: None, fd: Some(Fd(fd)), socket, via: Via::Fd });
     };
 
     // A forked family shares a dual-stack listener; one worker has a client, one more waits.
@@ -152,6 +152,10 @@ fn collected() -> Collected {
         all.sockets.push(unix);
     }
 
+    // One is in the table that a thread has for itself.
+    for holder in holders.iter_mut().filter(|holder| holder.pid == Pid(6000)) {
+        (holder.tid, holder.via) = (Some(Tid(6003)), Via::ThreadFd);
+    }
     all.holders = Some(holders);
     all.processes = vec![
         process(700, 1, "systemd-resolve", 0, &["/lib/systemd/systemd-resolved"]),

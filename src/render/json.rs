@@ -250,6 +250,8 @@ pub struct Owner<'a> {
     /// The bytes of `user` in hexadecimal, where they are not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_hex: Option<String>,
+    /// The thread whose descriptor table `fd` is in; null when it is the process's table.
+    pub tid: Option<u32>,
     /// The descriptor; null when the source does not tell, or the owner is inferred.
     pub fd: Option<u32>,
     /// How the owner was found.
@@ -272,6 +274,7 @@ impl<'a> From<&'a process::Owner> for Owner<'a> {
             uid: process.uid.map(|uid| uid.0),
             user,
             user_hex,
+            tid: owner.tid.map(|tid| tid.0),
             fd: owner.fd.map(|fd| fd.0),
             via: owner.via,
         }

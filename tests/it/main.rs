@@ -28,6 +28,8 @@ mod recordings;
     expect(dead_code, reason = "most of it serves tests that are of Linux alone")
 )]
 mod support;
+#[cfg(target_os = "linux")]
+mod table_1b;
 
 /// A file of tests that nobody compiles is worse than none.
 #[test]

@@ -82,6 +82,7 @@ pub(super) fn rows() -> Vec<(&'static str, Entry)> {
             process.user = Some(r"HOME\bob".into());
             row.ownership = Ownership::Held(vec![Owner {
                 process: Arc::new(process),
+                tid: None,
                 fd: None,
                 via: Via::Table,
             }]);
@@ -141,7 +142,7 @@ fn owner(pid: u32, parent: u32, command: &str, comm: &str, user: (u32, &str), fd
     process.comm = Some(comm.into());
     process.uid = Some(Uid(user.0));
     process.user = Some(user.1.into());
-    Owner { process: Arc::new(process), fd: Some(Fd(fd)), via: Via::Fd }
+    Owner { process: Arc::new(process), tid: None, fd: Some(Fd(fd)), via: Via::Fd }
 }
 
 fn interface(index: u32, name: &str) -> Interface {

@@ -131,7 +131,8 @@ mod tests {
         let with = |id, uid| Socket { uid: Some(uid), ..socket(id, TcpState::Listen) };
         let ownerless = Socket { inode: None, ..socket(4, TcpState::TimeWait) };
         let sockets = [with(1, own), with(2, other), with(3, own), ownerless];
-        let holder = Holder { pid: Pid(1), fd: Some(Fd(3)), socket: SocketId(3), via: Via::Fd };
+        let holder =
+            Holder { pid: Pid(1), tid: None, fd: Some(Fd(3)), socket: SocketId(3), via: Via::Fd };
 
         let all = surprisingly_unmatched(&sockets, &[holder], &[]);
         assert_eq!(all, HashSet::from([SocketId(1), SocketId(2)]), "every process was readable");

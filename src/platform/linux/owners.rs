@@ -5,6 +5,7 @@
 //! nothing, and nothing is opened. What may not be read becomes a gap with its reason; a process
 //! that ends meanwhile is no gap, it holds nothing any more.
 
+pub(crate) mod threads;
 pub(crate) mod visibility;
 
 use std::collections::{BTreeMap, HashSet};
@@ -18,12 +19,12 @@ use std::thread;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, openat, readlinkat_raw, statat};
 use rustix::io::{self, Errno};
-use rustix::path::DecInt;
+use rustix::path::{Arg, DecInt};
 
 use super::privilege::Privilege;
 use super::stat::read_stat;
 use crate::error::cause;
-use crate::process::{Fd, Pid};
+use crate::process::{Fd, Pid, Tid};
 use crate::snapshot::{Gap, Missing};
 use crate::socket::Inode;
 
@@ -44,7 +45,9 @@ const PERMISSION_DENIED: &str = "permission denied";
 pub(crate) struct Descriptor {
     /// The process.
     pub(crate) pid: Pid,
-    /// The descriptor's number in that process.
+    /// The thread, when the descriptor is in a table that it has for itself.
+    pub(crate) tid: Option<Tid>,
+    /// The descriptor's number in that table.
     pub(crate) fd: Fd,
     /// The socket's inode.
     pub(crate) inode: Inode,
@@ -61,15 +64,10 @@ pub(crate) struct Scan {
 
 /// Finds every descriptor of every process that is a socket; only of the `wanted` ones when given.
 pub(crate) fn scan(wanted: Option<&HashSet<Inode>>) -> Scan {
-    let proc = match open_directory(CWD, c"/proc") {
-        Ok(proc) => proc,
+    let (proc, pids) = match open_proc() {
+        Ok(opened) => opened,
         Err(errno) => return unreadable(errno),
     };
-    let mut pids = Vec::new();
-    if let Err(errno) = read_numbers(&proc, &mut buffer(), &mut pids) {
-        return unreadable(errno);
-    }
-
     let walk = Walk { proc, wanted };
     let mut found = deal(&pids, |&pid, worker| walk.process(pid, worker));
     let shared = std::mem::take(&mut found.shared);
@@ -80,6 +78,14 @@ pub(crate) fn scan(wanted: Option<&HashSet<Inode>>) -> Scan {
     let mut gaps = gaps(found.failures, &privilege);
     gaps.extend(visibility::hidden_processes(&pids, &privilege));
     Scan { descriptors: found.descriptors, gaps }
+}
+
+/// Opens `/proc` and lists the processes in it.
+fn open_proc() -> io::Result<(OwnedFd, Vec<u32>)> {
+    let proc = open_directory(CWD, c"/proc")?;
+    let mut pids = Vec::new();
+    read_numbers(&proc, &mut buffer(), &mut pids)?;
+    Ok((proc, pids))
 }
 
 fn unreadable(errno: Errno) -> Scan {
@@ -185,7 +191,7 @@ impl Walk<'_> {
     fn chunk(&self, chunk: &Chunk, worker: &mut Worker) {
         let Chunk { pid, directory, numbers } = chunk;
         let result = self
-            .read_links(*pid, directory, numbers, &mut worker.found)
+            .read_links(*pid, None, directory, numbers, &mut worker.found)
             .or_else(|errno| confirm(pid.0, errno));
         worker.note(*pid, result);
     }
@@ -214,7 +220,7 @@ impl Walk<'_> {
             }));
             Ok(())
         } else {
-            self.read_links(Pid(pid), &directory, numbers, found)
+            self.read_links(Pid(pid), None, &directory, numbers, found)
                 .or_else(|errno| confirm(pid, errno))
         }
     }
@@ -236,7 +242,8 @@ impl Walk<'_> {
                 .or_else(|errno| confirm(thread, errno));
             worker.note(Pid(pid), result);
         }
-        // Threads usually share one table.
+        // Threads usually share one table: the process's.
+        found.descriptors.iter_mut().for_each(|descriptor| descriptor.tid = None);
         found.descriptors.sort();
         found.descriptors.dedup();
         worker.found.add(found);
@@ -254,7 +261,7 @@ impl Walk<'_> {
         let directory = open_directory(tasks, format!("{thread}/fd"))?;
         let mut numbers = Vec::new();
         read_numbers(&directory, buffer, &mut numbers)?;
-        self.read_links(pid, &directory, &numbers, found)
+        self.read_links(pid, Some(Tid(thread)), &directory, &numbers, found)
     }
 
     /// Returns true when the process has more than one thread: each is one more link of its task
@@ -267,23 +274,21 @@ impl Walk<'_> {
     fn read_links(
         &self,
         pid: Pid,
+        tid: Option<Tid>,
         directory: &OwnedFd,
         numbers: &[u32],
         found: &mut Found,
     ) -> io::Result<()> {
         for &number in numbers {
-            // `socket:[…]` takes 29 bytes at most; a longer link is cut, and is none.
-            let mut space = [MaybeUninit::uninit(); 32];
-            let link = match readlinkat_raw(directory, DecInt::new(number), &mut space) {
-                Ok((link, _)) => link,
+            let inode = match read_socket_link(directory, DecInt::new(number)) {
                 // Closed since the directory was listed.
-                Err(Errno::NOENT) => continue,
-                Err(errno) => return Err(errno),
+                Err(Errno::NOENT) => None,
+                link => link?,
             };
-            if let Some(inode) = parse_socket_link(link)
+            if let Some(inode) = inode
                 && self.wanted.is_none_or(|wanted| wanted.contains(&inode))
             {
-                found.descriptors.push(Descriptor { pid, fd: Fd(number), inode });
+                found.descriptors.push(Descriptor { pid, tid, fd: Fd(number), inode });
             }
         }
         Ok(())
@@ -298,6 +303,14 @@ impl Worker {
             Err(errno) => self.found.failures.push((pid, errno)),
         }
     }
+}
+
+/// Reads a descriptor's link; `None` when it is no socket.
+fn read_socket_link(directory: &OwnedFd, name: impl Arg) -> io::Result<Option<Inode>> {
+    // `socket:[…]` takes 29 bytes at most; a longer link is cut, and is none.
+    let mut space = [MaybeUninit::uninit(); 32];
+    let (link, _) = readlinkat_raw(directory, name, &mut space)?;
+    Ok(parse_socket_link(link))
 }
 
 /// Parses the text of a descriptor's link, such as `socket:[4711]`; `None` when it is no socket.
@@ -321,7 +334,7 @@ fn confirm(pid: u32, errno: Errno) -> io::Result<()> {
     }
 }
 
-fn open_directory(at: impl AsFd, path: impl rustix::path::Arg) -> io::Result<OwnedFd> {
+fn open_directory(at: impl AsFd, path: impl Arg) -> io::Result<OwnedFd> {
     openat(at, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use proptest::option::of;
 use proptest::prelude::*;
 
-use crate::process::{Fd, Holder, Pid, Process, Uid, Via};
+use crate::process::{Fd, Holder, Pid, Process, Tid, Uid, Via};
 use crate::snapshot::{Collected, Gap, Missing, Timestamp};
 use crate::socket::{
     CgroupId, Cookie, Endpoint, Family, Inode, Interface, NetnsId, Protocol, Queues, Socket,
@@ -117,6 +117,7 @@ fn process() -> impl Strategy<Value = Process> {
 fn holder() -> impl Strategy<Value = Holder> {
     (0..20u32, of(any::<u32>()), 1..9u64).prop_map(|(pid, fd, socket)| Holder {
         pid: Pid(pid),
+        tid: fd.map(Tid),
         fd: fd.map(Fd),
         socket: SocketId(socket),
         via: if fd.is_some() { Via::Fd } else { Via::Table },

@@ -56,6 +56,10 @@ pub(super) fn fd(row: &Row<'_>, _: &Names, out: &mut String) {
     push_some(out, row.owner.and_then(|owner| owner.fd));
 }
 
+pub(super) fn tid(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_some(out, row.owner.and_then(|owner| owner.tid));
+}
+
 pub(super) fn proto(row: &Row<'_>, _: &Names, out: &mut String) {
     out.push_str(row.entry.socket.protocol.name());
     if row.entry.socket.family == Family::Inet6 {

@@ -169,6 +169,10 @@ pub(super) fn nspid(entry: &Entry) -> Option<Key<'_>> {
     main_process(entry)?.nspid.map(|pid| number(pid.0))
 }
 
+pub(super) fn tid(entry: &Entry) -> Option<Key<'_>> {
+    main_owner(entry)?.tid.map(|tid| number(tid.0))
+}
+
 pub(super) fn ppid(entry: &Entry) -> Option<Key<'_>> {
     main_process(entry)?.ppid.map(|pid| number(pid.0))
 }

@@ -60,6 +60,8 @@ impl Grid {
                     cell.push_str(column.unknown(&row));
                 } else if *column == Column::Pid && options.rows == Rows::Sockets {
                     push_others(&row, &mut cell);
+                } else if *column == Column::Fd {
+                    push_thread(&row, &mut cell);
                 }
                 if options.tokens && index != last && cell.contains(' ') {
                     self.text.push_str(&cell.replace(' ', "\\x20"));
@@ -92,6 +94,14 @@ impl Grid {
 /// Returns the columns of the terminal that a text takes: nearly always ASCII, one each.
 pub(super) fn width(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.width() }
+}
+
+/// Says which thread's table the descriptor is in, when it has one for itself: `@8123`.
+fn push_thread(row: &Row<'_>, cell: &mut String) {
+    if let Some(tid) = row.owner.and_then(|owner| owner.tid) {
+        cell.push('@');
+        cell.push_str(&tid.to_string());
+    }
 }
 
 /// Says how many more processes hold the socket: `+2`.

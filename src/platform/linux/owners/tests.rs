@@ -5,10 +5,12 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::platform::clock::Deadline;
 
 /// A program that ends when its standard input is closed, at the latest when the test ends.
 struct Helper {
@@ -68,6 +70,7 @@ fn own(mut scan: Scan) -> Vec<Descriptor> {
 fn own_descriptor(socket: &(impl AsFd + AsRawFd)) -> Descriptor {
     Descriptor {
         pid: Pid(std::process::id()),
+        tid: None,
         fd: Fd(u32::try_from(socket.as_raw_fd()).unwrap()),
         inode: Inode(inode(socket)),
     }
@@ -172,6 +175,50 @@ fn a_socket_is_found_when_the_first_thread_has_exited() {
     let [pid, fd, inode] = helper.numbers()[..] else { panic!("three numbers") };
     let narrow = |number| u32::try_from(number).unwrap();
     assert_eq!(holders(&scan(None), inode), [(narrow(pid), narrow(fd))]);
+}
+
+/// A program that has a socket in the table of its second thread alone; prints the process, that
+/// thread, the descriptor and the inode.
+const OWN_TABLE: &str = "import ctypes, os, socket, sys, threading\n\
+    def rest():\n\
+    \x20   assert ctypes.CDLL(None).unshare(0x400) == 0\n\
+    \x20   s = socket.create_server(('127.0.0.1', 0))\n\
+    \x20   inode = os.fstat(s.fileno()).st_ino\n\
+    \x20   print(os.getpid(), threading.get_native_id(), s.fileno(), inode, flush=True)\n\
+    \x20   sys.stdin.read()\n\
+    threading.Thread(target=rest).start()\n\
+    threading.Thread(target=threading.Event().wait, daemon=True).start()\n";
+
+#[test]
+fn a_socket_in_a_threads_own_table_is_found_with_the_thread() {
+    let mut helper = Helper::python(OWN_TABLE);
+    let [pid, tid, fd, inode] = helper.numbers()[..] else { panic!("four numbers") };
+    let narrow = |number| u32::try_from(number).unwrap();
+    let wanted = HashSet::from([Inode(inode)]);
+    assert_eq!(holders(&scan(Some(&wanted)), inode), []);
+    let expected = Descriptor {
+        pid: Pid(narrow(pid)),
+        tid: Some(Tid(narrow(tid))),
+        fd: Fd(narrow(fd)),
+        inode: Inode(inode),
+    };
+    let found = threads::scan(&wanted, Deadline::after(Duration::from_mins(1)));
+    assert_eq!(found.descriptors, [expected]);
+}
+
+#[test]
+fn what_all_threads_share_is_no_threads_own() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let wanted = HashSet::from([Inode(inode(&listener))]);
+    let found = threads::scan(&wanted, Deadline::after(Duration::from_mins(1)));
+    assert_eq!(own(found), []);
+}
+
+#[test]
+fn a_search_through_threads_that_takes_too_long_is_given_up_and_says_so() {
+    let found = threads::scan(&HashSet::new(), Deadline::after(Duration::ZERO));
+    assert_eq!(found.gaps.len(), 1, "{:?}", found.gaps);
+    assert!(found.gaps[0].why.contains("took too long"));
 }
 
 /// Not a test by itself: what the tests below run again as another user.

@@ -1,0 +1,138 @@
+//! Sockets that only a thread holds. A thread may have a descriptor table for itself
+//! (`unshare(2)` with `CLONE_FILES`, or a `clone(2)` without it), while `/proc/PID/fd` shows the
+//! first thread's.
+//!
+//! Looked for only where the walk has left a socket without holder. `kcmp(2)` tells which threads
+//! share a table, so each table is read once; where that may not be asked, every thread's is read.
+
+use std::collections::HashSet;
+use std::os::fd::OwnedFd;
+
+use rustix::io;
+
+use super::{
+    Descriptor, Found, Scan, Walk, Worker, confirm, deal, gaps, open_directory, open_proc,
+    read_numbers, read_socket_link, unreadable,
+};
+use crate::platform::clock::Deadline;
+use crate::platform::linux::privilege::Privilege;
+use crate::platform::linux::sys;
+use crate::process::Pid;
+use crate::snapshot::{Gap, Missing};
+use crate::socket::Inode;
+
+/// Finds every descriptor for one of these sockets in a table that is not its process's, as far as
+/// the deadline allows.
+pub(crate) fn scan(wanted: &HashSet<Inode>, deadline: Deadline) -> Scan {
+    let (proc, pids) = match open_proc() {
+        Ok(opened) => opened,
+        Err(errno) => return unreadable(errno),
+    };
+    let walk = Walk { proc, wanted: Some(wanted) };
+    let mut found = deal(&pids, |&pid, worker| {
+        let result = walk.read_own_tables(pid, worker, deadline);
+        worker.note(Pid(pid), result);
+    });
+    found.descriptors.sort();
+    let mut gaps = gaps(found.failures, &Privilege::read());
+    if deadline.has_passed() {
+        let why = "looking through the descriptors of single threads took too long";
+        gaps.push(Gap::new(Missing::Owners, why));
+    }
+    Scan { descriptors: found.descriptors, gaps }
+}
+
+impl Walk<'_> {
+    /// Reads the tables that threads of this process have for themselves.
+    fn read_own_tables(&self, pid: u32, worker: &mut Worker, deadline: Deadline) -> io::Result<()> {
+        if deadline.has_passed() || !self.has_other_threads(pid)? {
+            return Ok(());
+        }
+        let tasks = open_directory(&self.proc, format!("{pid}/task"))?;
+        let mut threads = Vec::new();
+        read_numbers(&tasks, &mut worker.buffer, &mut threads)?;
+
+        // One thread of each table there is; the first has the process's.
+        let mut tables = vec![pid];
+        let mut doubtful = Found::default();
+        for thread in threads.into_iter().filter(|&thread| thread != pid) {
+            if deadline.has_passed() {
+                break;
+            }
+            let Worker { found, buffer, .. } = worker;
+            let into = match is_known(&tables, thread) {
+                Ok(true) => continue,
+                Ok(false) => {
+                    tables.push(thread);
+                    found
+                }
+                Err(_) => &mut doubtful,
+            };
+            let result = self
+                .read_thread(Pid(pid), thread, &tasks, buffer, into)
+                .or_else(|errno| confirm(thread, errno));
+            worker.note(Pid(pid), result);
+        }
+        let descriptors = doubtful.descriptors;
+        worker.found.descriptors.extend(settle(pid, &tasks, descriptors));
+        worker.found.add(Found { descriptors: Vec::new(), ..doubtful });
+        Ok(())
+    }
+}
+
+/// Returns true when the thread shares one of these threads' tables.
+fn is_known(tables: &[u32], thread: u32) -> std::io::Result<bool> {
+    for &table in tables {
+        if sys::share_descriptors(table, thread)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Makes the best of descriptors that were read without knowing whose table they are in: what the
+/// process has under the same number is the process's, what several threads have is named once.
+fn settle(pid: u32, tasks: &OwnedFd, descriptors: Vec<Descriptor>) -> Vec<Descriptor> {
+    let is_process_s = |descriptor: &Descriptor| {
+        let link = format!("{pid}/fd/{}", descriptor.fd);
+        read_socket_link(tasks, link).is_ok_and(|inode| inode == Some(descriptor.inode))
+    };
+    let mut settled: Vec<Descriptor> = descriptors
+        .into_iter()
+        .map(|found| Descriptor { tid: found.tid.filter(|_| !is_process_s(&found)), ..found })
+        .collect();
+    settled.sort_by_key(|found| (found.fd, found.inode, found.tid));
+    settled.dedup_by_key(|found| (found.fd, found.inode));
+    settled
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::os::fd::AsRawFd as _;
+
+    use rustix::fs::CWD;
+
+    use super::*;
+    use crate::process::{Fd, Tid};
+
+    #[test]
+    fn read_without_knowing_whose_the_processs_is_told_apart_and_the_rest_named_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let pid = std::process::id();
+        let inode = Inode(rustix::fs::fstat(&listener).unwrap().st_ino);
+        let own = Descriptor {
+            pid: Pid(pid),
+            tid: Some(Tid(70_000)),
+            fd: Fd(u32::try_from(listener.as_raw_fd()).unwrap()),
+            inode,
+        };
+        let elsewhere = Descriptor { fd: Fd(u32::MAX), ..own };
+        let of_another = |found| Descriptor { tid: Some(Tid(70_001)), ..found };
+
+        let tasks = open_directory(CWD, c"/proc/self/task").unwrap();
+        let read = vec![own, elsewhere, of_another(own), of_another(elsewhere)];
+        let expected = [Descriptor { tid: None, ..own }, elsewhere];
+        assert_eq!(settle(pid, &tasks, read), expected);
+    }
+}

@@ -30,7 +30,7 @@ complete -c sockscope -n "__fish_sockscope_needs_command" -l user -d 'Held by th
 complete -c sockscope -n "__fish_sockscope_needs_command" -l command -d 'Held by commands that start so: nginx or ^ssh' -r
 complete -c sockscope -n "__fish_sockscope_needs_command" -l state -d 'In these states: listen,time-wait or ^listen' -r
 complete -c sockscope -n "__fish_sockscope_needs_command" -l port -d 'With these ports at an end: 80,8000-8099 or ^22' -r
-complete -c sockscope -n "__fish_sockscope_needs_command" -s A -l query -d 'Tables: all,inet,tcp,udp,udplite,raw,unix or !tcp' -r
+complete -c sockscope -n "__fish_sockscope_needs_command" -s A -l query -d 'Tables as in ss: all,inet,tcp,unix,u_str,… or !tcp' -r
 complete -c sockscope -n "__fish_sockscope_needs_command" -s F -l fields -d 'lsof\'s fields, all or these: -FpcfnPT' -r
 complete -c sockscope -n "__fish_sockscope_needs_command" -s o -l columns -d 'pid,port or +inode,-user; alone +timer, as ss -o' -r
 complete -c sockscope -n "__fish_sockscope_needs_command" -l sort -d 'By columns: port,-pid (- for descending)' -r
@@ -82,7 +82,7 @@ complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l user -d 'He
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l command -d 'Held by commands that start so: nginx or ^ssh' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l state -d 'In these states: listen,time-wait or ^listen' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l port -d 'With these ports at an end: 80,8000-8099 or ^22' -r
-complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s A -l query -d 'Tables: all,inet,tcp,udp,udplite,raw,unix or !tcp' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s A -l query -d 'Tables as in ss: all,inet,tcp,unix,u_str,… or !tcp' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s F -l fields -d 'lsof\'s fields, all or these: -FpcfnPT' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s o -l columns -d 'pid,port or +inode,-user; alone +timer, as ss -o' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l sort -d 'By columns: port,-pid (- for descending)' -r

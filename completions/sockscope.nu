@@ -23,7 +23,7 @@ module completions {
     --listening(-l)           # Listening; of UDP, the unconnected
     --ipv4(-4)                # IPv4 only
     --ipv6(-6)                # IPv6 only; with -4, both
-    --query(-A): string       # Tables: all,inet,tcp,udp,udplite,raw,unix or !tcp
+    --query(-A): string       # Tables as in ss: all,inet,tcp,unix,u_str,… or !tcp
     --extended(-e)            # More columns: queues, timer, uid, inode, cookie
     --all(-a)                 # Always on: every state
     --numeric(-n)             # Always on: numbers, unless with -r
@@ -77,7 +77,7 @@ module completions {
     --listening(-l)           # Listening; of UDP, the unconnected
     --ipv4(-4)                # IPv4 only
     --ipv6(-6)                # IPv6 only; with -4, both
-    --query(-A): string       # Tables: all,inet,tcp,udp,udplite,raw,unix or !tcp
+    --query(-A): string       # Tables as in ss: all,inet,tcp,unix,u_str,… or !tcp
     --extended(-e)            # More columns: queues, timer, uid, inode, cookie
     --all(-a)                 # Always on: every state
     --numeric(-n)             # Always on: numbers, unless with -r

@@ -41,7 +41,7 @@ use self::expression::{Expression, Test};
 use crate::platform::Request;
 use crate::process::Uid;
 use crate::snapshot::Entry;
-use crate::socket::{Family, Protocol};
+use crate::socket::{Family, Protocol, SocketType};
 
 /// Which rows are wanted.
 ///
@@ -79,6 +79,11 @@ impl Filter {
     /// Returns the filter for one address family.
     pub const fn family(family: Family) -> Self {
         Self(Expression::Test(Test::Family(family)))
+    }
+
+    /// Returns the filter for one type of socket.
+    pub const fn socket_type(socket_type: SocketType) -> Self {
+        Self(Expression::Test(Test::Type(socket_type)))
     }
 
     /// Returns the filter that accepts what both accept.

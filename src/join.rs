@@ -3,6 +3,8 @@
 //! Pure: it asks nothing and drops nothing. Every socket becomes exactly one entry, every holder of
 //! a listed socket exactly one owner.
 
+mod peers;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -51,11 +53,12 @@ pub fn join(collected: Collected) -> Snapshot {
             };
             let user = socket.uid.and_then(|uid| users.get(&uid).cloned());
             let netns_name = socket.netns.and_then(|netns| netns_names.get(&netns).cloned());
-            Entry { socket, ownership, user, netns_name }
+            Entry { socket, ownership, user, netns_name, peer_owners: Vec::new() }
         })
         .collect();
 
     attribute_unaccepted(&mut entries);
+    peers::attach(&mut entries);
     Snapshot { collected_at, platform, entries, unread: gaps }
 }
 

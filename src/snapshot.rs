@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::process::{HiddenReason, Holder, Ownership, Process, Uid};
+use crate::process::{HiddenReason, Holder, Owner, Ownership, Process, Uid};
 use crate::socket::{NetnsId, Socket, SocketId};
 use crate::text::Text;
 
@@ -183,6 +183,9 @@ pub struct Entry {
     pub user: Option<Text>,
     /// The name of [`Socket::netns`]; absent when that is absent or has no name.
     pub netns_name: Option<Text>,
+    /// Who holds the socket at the other end, the main one first; empty when that is not of this
+    /// machine, is hidden, or is not looked for: it is of UNIX sockets only.
+    pub peer_owners: Vec<Owner>,
 }
 
 /// One consistent picture of the machine's sockets.

@@ -122,6 +122,54 @@ impl fmt::Display for Family {
     }
 }
 
+/// The type of a socket (`socket(2)`), where its family has several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub enum SocketType {
+    /// A connected stream of bytes (`SOCK_STREAM`).
+    Stream,
+    /// Single messages (`SOCK_DGRAM`).
+    Dgram,
+    /// Messages over a connection (`SOCK_SEQPACKET`).
+    Seqpacket,
+    /// Messages with their headers (`SOCK_RAW`).
+    Raw,
+}
+
+impl SocketType {
+    /// Every type, in the order rows are sorted.
+    pub const ALL: [Self; 4] = [Self::Stream, Self::Dgram, Self::Seqpacket, Self::Raw];
+
+    /// Returns the type's word, as in the JSON and the filter language.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stream => "stream",
+            Self::Dgram => "dgram",
+            Self::Seqpacket => "seqpacket",
+            Self::Raw => "raw",
+        }
+    }
+
+    /// Returns the type Linux gives this number (linux/include/linux/net.h).
+    pub const fn from_linux(number: u16) -> Option<Self> {
+        match number {
+            1 => Some(Self::Stream),
+            2 => Some(Self::Dgram),
+            3 => Some(Self::Raw),
+            5 => Some(Self::Seqpacket),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for SocketType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
 /// A network interface, as a bound device or the scope of a link-local address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Interface {
@@ -295,6 +343,9 @@ pub struct Socket {
     pub protocol: Protocol,
     /// The address family of the socket itself.
     pub family: Family,
+    /// The type; absent where the protocol has only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket_type: Option<SocketType>,
     /// The state; absent where the protocol has none (UDP).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<TcpState>,
@@ -304,6 +355,13 @@ pub struct Socket {
     /// The peer; absent when unconnected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer: Option<Endpoint>,
+    /// Of a UNIX socket: the inode of its peer; absent when unconnected, and while nobody has
+    /// accepted the connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_inode: Option<Inode>,
+    /// Of a UNIX listener: the inodes of those who wait to be accepted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting_inodes: Vec<Inode>,
     /// The queue lengths; absent when the source does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queues: Option<Queues>,
@@ -343,9 +401,12 @@ impl Socket {
             id,
             protocol,
             family,
+            socket_type: None,
             state: None,
             local: None,
             peer: None,
+            peer_inode: None,
+            waiting_inodes: Vec::new(),
             queues: None,
             inode: None,
             cookie: None,

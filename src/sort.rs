@@ -157,7 +157,13 @@ mod tests {
         let entry = |address: &str| {
             let mut socket = Socket::new(SocketId(1), Protocol::Tcp, Family::Inet6);
             socket.local = Some(Endpoint::inet(address.parse().unwrap(), 80));
-            Entry { socket, ownership: Ownership::Kernel, user: None, netns_name: None }
+            Entry {
+                socket,
+                ownership: Ownership::Kernel,
+                user: None,
+                netns_name: None,
+                peer_owners: Vec::new(),
+            }
         };
         let mut entries = [entry("10.0.0.2"), entry("::ffff:10.0.0.1")];
         sort(&mut entries, &[SortKey::parse("local").unwrap()]);

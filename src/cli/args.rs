@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, ValueEnum};
 
 use crate::cli::terminal::ColorChoice;
+use crate::filter::Filter;
 use crate::render::fields::Fields;
 use crate::socket::Protocol;
 
@@ -85,7 +86,7 @@ pub struct TableArgs {
     /// IPv6 only; with -4, both
     #[arg(short = '6', long)]
     pub ipv6: bool,
-    /// Tables: all,inet,tcp,udp,udplite,raw,unix or !tcp
+    /// Tables as in ss: all,inet,tcp,unix,u_str,… or !tcp
     #[arg(short = 'A', long = "query", alias = "socket", value_name = "LIST")]
     #[arg(allow_hyphen_values = true)]
     pub query: Option<Tables>,
@@ -192,20 +193,20 @@ pub enum BackendName {
 }
 
 impl TableArgs {
-    /// Returns the protocols asked for by flag; `None` when by none.
-    pub fn protocols(&self) -> Option<Vec<Protocol>> {
+    /// Returns the filter for the tables asked for by flag; `None` when by none.
+    pub fn filter(&self) -> Option<Filter> {
         let flags = [
             (self.tcp, Protocol::Tcp),
             (self.udp, Protocol::Udp),
             (self.raw, Protocol::Raw),
             (self.unix, Protocol::Unix),
         ];
-        let listed = self.query.as_ref().map_or(&[][..], Tables::protocols);
-        let asked: Vec<Protocol> = Protocol::ALL
-            .into_iter()
-            .filter(|protocol| listed.contains(protocol) || flags.contains(&(true, *protocol)))
+        let flagged = flags.into_iter().filter(|(asked, _)| *asked);
+        let asked: Vec<Filter> = flagged
+            .map(|(_, protocol)| Filter::protocol(protocol))
+            .chain(self.query.iter().flat_map(Tables::filters))
             .collect();
-        (!asked.is_empty()).then_some(asked)
+        (!asked.is_empty()).then(|| Filter::any(asked))
     }
 }
 
@@ -246,14 +247,13 @@ mod tests {
     fn tulpn_is_what_it_looks_like() {
         let args = parsed(&["-tulpn"]).tables;
         assert!(args.tcp && args.udp && args.listening && args.processes && args.numeric);
-        assert_eq!(args.protocols(), Some(vec![Protocol::Tcp, Protocol::Udp]));
+        assert_eq!(args.filter().unwrap().to_string(), "tcp or udp");
     }
 
     #[test]
     fn protocol_flags_and_tables_add_up() {
         let args = parsed(&["-t", "-A", "unix,udp"]).tables;
-        let all = [Protocol::Tcp, Protocol::Udp, Protocol::Unix];
-        assert_eq!(args.protocols().as_deref(), Some(&all[..]));
+        assert_eq!(args.filter().unwrap().to_string(), "tcp or udp or unix");
     }
 
     #[test]

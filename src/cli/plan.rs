@@ -146,11 +146,9 @@ fn plan_selection(args: &SelectArgs, names: &dyn Names) -> anyhow::Result<Filter
 
 /// Says the flags of ss and netstat as a filter.
 fn plan_tables(args: &TableArgs) -> Filter {
-    let protocols =
-        args.protocols().map(|protocols| Filter::any(protocols.into_iter().map(Filter::protocol)));
     let family = only_family(args).map(Filter::family);
     let listening = args.listening.then(Filter::servers);
-    [protocols, family, listening].into_iter().flatten().fold(Filter::everything(), Filter::and)
+    [args.filter(), family, listening].into_iter().flatten().fold(Filter::everything(), Filter::and)
 }
 
 /// Returns the one family asked for; both together restrict nothing.

@@ -62,6 +62,7 @@ impl fmt::Display for Test {
             // `unix` alone is the protocol.
             Self::Family(family @ Family::Unix) => write!(f, "family {family}"),
             Self::Family(family @ (Family::Inet | Family::Inet6)) => family.fmt(f),
+            Self::Type(socket_type) => write!(f, "type {socket_type}"),
             Self::State(states) => {
                 // Every word names known states, so a set with the unknown ones is a complement.
                 let (word, states) = if states.has_unknown() {

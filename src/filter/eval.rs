@@ -33,6 +33,7 @@ impl Test {
         match self {
             Self::Protocol(protocol) => socket.protocol == *protocol,
             Self::Family(family) => socket.family == *family,
+            Self::Type(socket_type) => socket.socket_type == Some(*socket_type),
             Self::State(states) => states.contains(state_of(socket)),
             Self::Server => socket.is_listening(),
             Self::End(side, end) => {
@@ -82,6 +83,7 @@ fn number(key: NumberKey, entry: &Entry, ranges: &Ranges) -> bool {
                 || owner(|owner| owner.process.uid.map(|uid| uid.0))
         }
         NumberKey::Inode => fits(socket.inode.map(|inode| inode.0)),
+        NumberKey::PeerInode => fits(socket.peer_inode.map(|inode| inode.0)),
         NumberKey::Cookie => fits(socket.cookie.map(|cookie| cookie.0)),
         NumberKey::Netns => fits(socket.netns.map(|netns| netns.0)),
         NumberKey::RecvQ => fits(match socket.queues {

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::glob::Glob;
 use crate::process::Via;
-use crate::socket::{Family, Protocol, Socket};
+use crate::socket::{Family, Protocol, Socket, SocketType};
 use crate::state::TcpState;
 
 /// A condition on one row.
@@ -80,6 +80,7 @@ impl Expression {
                 Test::User(_) | Test::Command(_) | Test::Owner(_) | Test::Via(_) => true,
                 Test::Protocol(_)
                 | Test::Family(_)
+                | Test::Type(_)
                 | Test::State(_)
                 | Test::Server
                 | Test::End(..)
@@ -98,6 +99,7 @@ impl From<Test> for Expression {
             Test::State(_)
             | Test::Protocol(_)
             | Test::Family(_)
+            | Test::Type(_)
             | Test::Server
             | Test::End(..)
             | Test::Number(..)
@@ -116,6 +118,7 @@ impl From<Test> for Expression {
 pub(super) enum Test {
     Protocol(Protocol),
     Family(Family),
+    Type(SocketType),
     /// Neither none nor all of them.
     State(StateSet),
     /// [`Socket::is_listening`].
@@ -180,6 +183,7 @@ pub(super) enum NumberKey {
     Fd,
     Uid,
     Inode,
+    PeerInode,
     Cookie,
     Netns,
     RecvQ,
@@ -196,6 +200,7 @@ impl NumberKey {
             Self::Fd => "fd",
             Self::Uid => "uid",
             Self::Inode => "inode",
+            Self::PeerInode => "peer_inode",
             Self::Cookie => "cookie",
             Self::Netns => "netns",
             Self::RecvQ => "recvq",
@@ -214,7 +219,7 @@ impl NumberKey {
             | Self::RecvQ
             | Self::SendQ
             | Self::Backlog => u32::MAX as u64,
-            Self::Inode | Self::Cookie | Self::Netns => u64::MAX,
+            Self::Inode | Self::PeerInode | Self::Cookie | Self::Netns => u64::MAX,
         }
     }
 }

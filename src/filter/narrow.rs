@@ -114,6 +114,7 @@ fn reach_of_test(test: &Test, negated: bool) -> Reach {
         }
         Test::End(_, End::Unix(_)) if !negated => reach.families = vec![Family::Unix],
         Test::Server
+        | Test::Type(_)
         | Test::End(..)
         | Test::Number(..)
         | Test::User(_)
@@ -161,7 +162,10 @@ pub(super) fn widen(expression: &Expression, request: &mut Request) {
         Expression::Test(test) => {
             let protocol = match test {
                 Test::Protocol(protocol) => *protocol,
-                Test::Family(Family::Unix) | Test::End(_, End::Unix(_)) => Protocol::Unix,
+                Test::Family(Family::Unix)
+                | Test::End(_, End::Unix(_))
+                | Test::Type(_)
+                | Test::Number(NumberKey::PeerInode, _) => Protocol::Unix,
                 Test::Netns(_) | Test::Number(NumberKey::Netns, _) => {
                     request.netns = NetnsWish::All;
                     return;

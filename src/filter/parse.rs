@@ -181,6 +181,7 @@ impl Parser<'_> {
             Key::Device => any(&words, |word| Ok(value::device(word, names)))?,
             Key::Protocol => any(&words, value::protocol)?,
             Key::Family => any(&words, value::family)?,
+            Key::Type => any(&words, value::socket_type)?,
             Key::Owner => any(&words, value::owner)?,
             Key::Via => any(&words, value::via)?,
             // Taken by `state_run` above.
@@ -389,6 +390,7 @@ const fn expected(key: Key) -> &'static str {
         Key::Device => "an interface such as lo",
         Key::Protocol => "a protocol such as tcp",
         Key::Family => "a family such as inet6",
+        Key::Type => "a socket type such as stream, dgram",
         Key::State | Key::Exclude => "a state such as listen, time-wait, connected",
         Key::Owner => "held, kernel or hidden",
         Key::Via => "a way an owner was found, such as fd",

@@ -62,6 +62,12 @@ pub(super) fn family(word: &Word) -> Result<Expression, Fault> {
     Ok(Test::Family(family).into())
 }
 
+/// Returns the condition that the socket is of this type.
+pub(super) fn socket_type(word: &Word) -> Result<Expression, Fault> {
+    let socket_type = known(word, "socket type", word::socket_type, word::socket_types())?;
+    Ok(Test::Type(socket_type).into())
+}
+
 /// Returns the states this word names.
 pub(super) fn states(word: &Word) -> Result<StateSet, Fault> {
     known(word, "state", word::states, word::state_words())

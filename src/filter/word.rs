@@ -5,7 +5,7 @@ use super::error::Fault;
 use super::expression::{Expression, NumberKey, OwnerKind, Side, StateSet, Test};
 use super::token::{Compare, Word};
 use crate::process::Via;
-use crate::socket::{Family, Protocol};
+use crate::socket::{Family, Protocol, SocketType};
 use crate::state::TcpState;
 
 /// A word that wants a value.
@@ -22,6 +22,7 @@ pub(super) enum Key {
     Device,
     Protocol,
     Family,
+    Type,
     State,
     Exclude,
     Owner,
@@ -40,6 +41,7 @@ pub(super) const KEYS: &[(Key, &[&str])] = &[
     (Key::Exclude, &["exclude"]),
     (Key::Protocol, &["protocol", "proto"]),
     (Key::Family, &["family"]),
+    (Key::Type, &["type"]),
     (Key::Number(NumberKey::Pid), &["pid"]),
     (Key::Number(NumberKey::Ppid), &["ppid"]),
     (Key::Command, &["command", "cmd", "comm"]),
@@ -49,6 +51,7 @@ pub(super) const KEYS: &[(Key, &[&str])] = &[
     (Key::Owner, &["owner", "ownership"]),
     (Key::Via, &["via"]),
     (Key::Number(NumberKey::Inode), &["inode", "ino"]),
+    (Key::Number(NumberKey::PeerInode), &["peer_inode", "peer-inode"]),
     (Key::Number(NumberKey::Cookie), &["cookie"]),
     (Key::HexCookie, &["sk"]),
     (Key::Netns, &["netns"]),
@@ -63,6 +66,14 @@ pub(super) const FAMILIES: &[(Family, &[&str])] = &[
     (Family::Inet, &["inet", "ipv4", "ip4", "4"]),
     (Family::Inet6, &["inet6", "ipv6", "ip6", "6"]),
     (Family::Unix, &["unix"]),
+];
+
+/// Every socket type's spellings.
+pub(super) const TYPES: &[(SocketType, &[&str])] = &[
+    (SocketType::Stream, &["stream"]),
+    (SocketType::Dgram, &["dgram", "datagram"]),
+    (SocketType::Seqpacket, &["seqpacket"]),
+    (SocketType::Raw, &["raw"]),
 ];
 
 /// The word for what `-l` lists: [`crate::socket::Socket::is_listening`].
@@ -115,6 +126,11 @@ pub(super) fn key(word: &str) -> Option<Key> {
 /// Returns the family with this spelling.
 pub(super) fn family(word: &str) -> Option<Family> {
     find(FAMILIES, word)
+}
+
+/// Returns the socket type with this spelling.
+pub(super) fn socket_type(word: &str) -> Option<SocketType> {
+    find(TYPES, word)
 }
 
 /// Returns the operator this word is.
@@ -226,6 +242,11 @@ pub(super) fn protocols() -> impl Iterator<Item = String> {
 /// Returns every family's words.
 pub(super) fn families() -> impl Iterator<Item = String> {
     FAMILIES.iter().flat_map(|(_, words)| words.iter().map(|word| (*word).to_owned()))
+}
+
+/// Returns every socket type's words.
+pub(super) fn socket_types() -> impl Iterator<Item = String> {
+    TYPES.iter().flat_map(|(_, words)| words.iter().map(|word| (*word).to_owned()))
 }
 
 /// Returns every state's words, those of the classes too.

@@ -102,7 +102,8 @@ columns! {
     Proto "PROTO" ["proto", "protocol", "netid"] Left 9 None, proto;
     /// The local address and port, as the kernel has them; the path or `@name` of a UNIX socket.
     Local "LOCAL" ["local", "src"] Left 8 Some(15), local;
-    /// The peer's address and port; `-` when unconnected.
+    /// The peer's address and port; the path or `@name` of a UNIX peer, or `socket:[inode]` when it
+    /// has none; `-` when unconnected.
     Peer "PEER" ["peer", "remote", "foreign", "dst"] Left 7 Some(15), peer;
     /// The TCP state; `-` for protocols that have none.
     State "STATE" ["state", "st"] Left 10 None, state;
@@ -116,6 +117,13 @@ columns! {
     PeerAddress "PADDR" ["peer_address", "paddr", "raddr"] Left 3 Some(9), peer_address;
     /// The address family of the socket: `inet`, `inet6`, `unix`.
     Family "FAMILY" ["family", "af"] Left 2 None, family;
+    /// The type of the socket, where its family has several: `stream`, `dgram`, `seqpacket`.
+    Type "TYPE" ["type", "socket_type"] Left 4 None, socket_type;
+    /// Who holds the other end of a UNIX socket: `dbus-daemon[712]`, and `dbus-daemon[712]+2` when
+    /// two more processes do.
+    PeerOwner "PEEROWNER" ["peer_owner", "peer_process"] Left 4 Some(9), peer_owner;
+    /// The inode number of a UNIX socket's peer.
+    PeerInode "PINODE" ["peer_inode"] Right 2 None, peer_inode;
     /// The device the socket is bound to (`SO_BINDTODEVICE`).
     Interface "IFACE" ["interface", "iface", "dev", "device"] Left 3 None, interface;
     /// Whether an IPv6 socket refuses IPv4 (`IPV6_V6ONLY`), where the kernel tells.

@@ -4,8 +4,8 @@
 //! As lsof does: sockets that no process holds are left out; names are escaped as `\n`, `^[` or
 //! `\x9b` with a backslash doubled; an IPv4-mapped address is written as IPv4, a wildcard as `*`;
 //! `c` is the kernel's short name. Unlike lsof: a socket that is bound but neither listens nor is
-//! connected has an address and `TST=BOUND` (lsof knows only `protocol: TCP`), the type of a UNIX
-//! socket is not written, and the letters `C D F g G k K m M N r s S z Z` select nothing.
+//! connected has an address and `TST=BOUND` (lsof knows only `protocol: TCP`), the address in memory
+//! of a UNIX socket is not written, and the letters `C D F g G k K m M N r s S z Z` select nothing.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -147,12 +147,20 @@ impl Set<'_> {
             (false, Family::Inet | Family::Inet6) => self.push('t', "raw"),
         }
         // lsof's DEVICE of an IP socket is its inode; NODE is then the protocol.
-        self.push_some(if has_ports { 'd' } else { 'i' }, socket.inode);
-        self.push('o', "0t0");
         if has_ports {
+            self.push_some('d', socket.inode);
+            self.push('o', "0t0");
             self.push('P', socket.protocol.name().to_ascii_uppercase());
+        } else {
+            self.push('o', "0t0");
+            self.push_some('i', socket.inode);
         }
         self.push('n', Name(socket));
+        if socket.protocol == Protocol::Unix {
+            // All that /proc/net/unix, and so lsof, says of one.
+            let state = socket.state.unwrap_or(TcpState::Closed);
+            return self.push('T', State(socket.protocol, state));
+        }
         self.push_some('T', socket.state.map(|state| State(socket.protocol, state)));
         match socket.queues {
             Some(Queues::Bytes { recv, send }) => {
@@ -187,12 +195,20 @@ impl fmt::Display for State {
     }
 }
 
-/// A socket's ends in lsof's form: `*:80`, `127.0.0.1:80->127.0.0.1:5000`, `[::1]:80`.
+/// A socket's ends in lsof's form: `*:80`, `127.0.0.1:80->127.0.0.1:5000`, `[::1]:80`,
+/// `/run/x type=STREAM`.
 struct Name<'a>(&'a Socket);
 
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(socket) = self;
+        if let Some(socket_type) = socket.socket_type {
+            if let Some(local) = &socket.local {
+                write_end(local, f)?;
+                f.write_char(' ')?;
+            }
+            return write!(f, "type={}", socket_type.name().to_ascii_uppercase());
+        }
         match &socket.local {
             Some(local) => write_end(local, f)?,
             None if socket.protocol == Protocol::Unix => f.write_str("socket")?,

@@ -7,8 +7,8 @@ use crate::render::names::ResolvedNames;
 use crate::render::row::Rows;
 use crate::snapshot::{Collected, Entry, Gap, Missing, Snapshot, Timestamp};
 use crate::socket::{
-    Cookie, Endpoint, Family, Inode, Interface, NetnsId, Protocol, Queues, Socket, SocketId, Timer,
-    TimerKind,
+    Cookie, Endpoint, Family, Inode, Interface, NetnsId, Protocol, Queues, Socket, SocketId,
+    SocketType, Timer, TimerKind,
 };
 use crate::state::TcpState;
 use crate::text::Text;
@@ -148,6 +148,14 @@ fn collected() -> Collected {
         let mut unix = socket(&mut all, Protocol::Unix, "0.0.0.0:0", None, None, 1000);
         unix.family = Family::Unix;
         (unix.local, unix.queues) = (name, None);
+        unix.socket_type = Some(SocketType::Stream);
+        unix.state = Some(if fd == 20 { TcpState::Listen } else { TcpState::Established });
+        match fd {
+            20 => {}
+            // The other two are the ends of one connection.
+            21 => unix.peer_inode = unix.inode.map(|inode| Inode(inode.0 + 1)),
+            _ => unix.peer_inode = unix.inode.map(|inode| Inode(inode.0 - 1)),
+        }
         hold(5001, fd, unix.id);
         all.sockets.push(unix);
     }

@@ -15,7 +15,7 @@ use serde::{Serialize, Serializer};
 
 use crate::process::{self, HiddenReason, Ownership, Via};
 use crate::snapshot::{Entry, Gap, Snapshot, Timestamp};
-use crate::socket::{Endpoint, Family, Interface, Protocol, Queues, Timer};
+use crate::socket::{Endpoint, Family, Interface, Protocol, Queues, SocketType, Timer};
 use crate::state::TcpState;
 use crate::text::Text;
 
@@ -70,6 +70,9 @@ pub struct Socket<'a> {
     pub protocol: Protocol,
     /// The address family of the socket; its addresses may be IPv4-mapped on `inet6`.
     pub family: Family,
+    /// The type of the socket; null where the protocol has only one.
+    #[serde(rename = "type")]
+    pub socket_type: Option<SocketType>,
     /// The TCP state: `LISTEN`, `BOUND`, `SYN_SENT`, `SYN_RECV`, `ESTABLISHED`, `CLOSE_WAIT`,
     /// `FIN_WAIT1`, `FIN_WAIT2`, `CLOSING`, `LAST_ACK`, `TIME_WAIT`, `CLOSED`, or `STATE_n` for a
     /// number that is not known. Null where the protocol has no states.
@@ -77,8 +80,13 @@ pub struct Socket<'a> {
     pub state: Option<TcpState>,
     /// The local end; null when not bound.
     pub local: Option<End<'a>>,
-    /// The peer; null when unconnected.
+    /// The peer; null when unconnected, and when it is a UNIX socket without a name.
     pub peer: Option<End<'a>>,
+    /// Of a UNIX socket: the inode number of its peer. Null when unconnected, and while nobody has
+    /// accepted the connection.
+    pub peer_inode: Option<u64>,
+    /// Of a UNIX socket: every owner and descriptor of its peer, as in `owners`.
+    pub peer_owners: Vec<Owner<'a>>,
     /// The queue lengths; null when the source does not tell.
     pub queues: Option<Queues>,
     /// The running TCP timer.
@@ -121,7 +129,7 @@ pub struct Socket<'a> {
 
 impl<'a> From<&'a Entry> for Socket<'a> {
     fn from(entry: &'a Entry) -> Self {
-        let Entry { socket, ownership, user, netns_name } = entry;
+        let Entry { socket, ownership, user, netns_name, peer_owners } = entry;
         // The kernel gives 0 to what nobody owns: that is not root.
         let owned = *ownership != Ownership::Kernel;
         let (user, user_hex) = name(user.as_ref().filter(|_| owned));
@@ -129,9 +137,12 @@ impl<'a> From<&'a Entry> for Socket<'a> {
         Self {
             protocol: socket.protocol,
             family: socket.family,
+            socket_type: socket.socket_type,
             state: socket.state,
             local: socket.local.as_ref().map(End::from),
             peer: socket.peer.as_ref().map(End::from),
+            peer_inode: socket.peer_inode.map(|inode| inode.0),
+            peer_owners: peer_owners.iter().map(Owner::from).collect(),
             queues: socket.queues,
             timer: socket.timer,
             interface: socket.interface.as_ref().map(Device::from),

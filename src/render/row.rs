@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::process::{Owner, Ownership, Process};
+use crate::process::{Owner, Process};
 use crate::snapshot::Entry;
 
 /// A socket and one of its owners.
@@ -22,14 +22,17 @@ impl<'a> Row<'a> {
 
     /// Returns how many processes beside the shown one hold the socket.
     pub fn others(&self) -> usize {
-        match &self.entry.ownership {
-            Ownership::Held(owners) if owners.len() > 1 => {
-                let pids: HashSet<_> = owners.iter().map(|owner| owner.process.pid).collect();
-                pids.len().saturating_sub(1)
-            }
-            Ownership::Held(_) | Ownership::Kernel | Ownership::Hidden(_) => 0,
-        }
+        count_others(self.entry.ownership.owners())
     }
+}
+
+/// Returns how many processes there are among the owners beside the first.
+pub(crate) fn count_others(owners: &[Owner]) -> usize {
+    if owners.len() < 2 {
+        return 0;
+    }
+    let pids: HashSet<_> = owners.iter().map(|owner| owner.process.pid).collect();
+    pids.len().saturating_sub(1)
 }
 
 /// What makes a row.

@@ -4,6 +4,8 @@
 //! In a private namespace the comparison is exact; on the live machine only rows that the other
 //! tool shows the same before and after our run count.
 
+mod unix;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, TcpListener, TcpStream, UdpSocket};
@@ -63,16 +65,8 @@ fn parse_ss(line: &str) -> (u64, Row) {
         }
     };
     // users:(("nginx",pid=1,fd=3),("nginx",pid=2,fd=3)); a name may hold anything but its end.
-    let owners = line.split_once("users:((").map_or_else(BTreeSet::new, |(_, users)| {
-        users
-            .split(",pid=")
-            .skip(1)
-            .map(|owner| {
-                let (pid, rest) = owner.split_once(",fd=").unwrap();
-                (pid.parse().unwrap(), rest.split(')').next().unwrap().parse().unwrap())
-            })
-            .collect()
-    });
+    let owners =
+        line.split_once("users:((").map_or_else(BTreeSet::new, |(_, users)| ss_owners(users));
     let row = Row {
         protocol: (*protocol).to_owned(),
         state,
@@ -85,6 +79,15 @@ fn parse_ss(line: &str) -> (u64, Row) {
     };
     let cookie = u64::from_str_radix(field("sk:").unwrap(), 16).unwrap();
     (cookie, row)
+}
+
+/// Returns the processes and descriptors of what ss writes after `users:((`.
+fn ss_owners(users: &str) -> BTreeSet<(u64, u64)> {
+    let owners = users.split(",pid=").skip(1).map(|owner| {
+        let (pid, rest) = owner.split_once(",fd=").unwrap();
+        (pid.parse().unwrap(), rest.split(')').next().unwrap().parse().unwrap())
+    });
+    owners.collect()
 }
 
 /// Our listing in the same words. Left out, because ss 6.1 has no row for them: bound sockets.

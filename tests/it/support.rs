@@ -110,6 +110,16 @@ impl Drop for Running {
     }
 }
 
+/// Waits until this holds.
+#[track_caller]
+pub(crate) fn wait_until(mut holds: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !holds() {
+        assert!(std::time::Instant::now() < deadline, "not so after 20 s");
+        std::thread::yield_now();
+    }
+}
+
 /// Returns a TCP port of loopback that was free a moment ago, for programs that cannot say which
 /// port they took.
 pub(crate) fn free_port() -> u16 {

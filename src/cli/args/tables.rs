@@ -2,42 +2,87 @@
 
 use std::str::FromStr;
 
-use crate::socket::Protocol;
+use crate::filter::Filter;
+use crate::socket::{Protocol, SocketType};
 
-/// The protocols that `-A LIST` names (`ss(8)`, `--query`).
+/// The tables that `-A LIST` names (`ss(8)`, `--query`).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tables(Vec<Protocol>);
+pub struct Tables(Vec<Table>);
 
-/// What each of ss's words means to us; `None` where we list no such sockets.
-const WORDS: &[(&str, Option<&[Protocol]>)] = &[
-    ("all", Some(&Protocol::ALL)),
-    ("inet", Some(&[Protocol::Tcp, Protocol::Udp, Protocol::Udplite, Protocol::Raw])),
-    ("tcp", Some(&[Protocol::Tcp])),
-    ("udp", Some(&[Protocol::Udp])),
-    ("udplite", Some(&[Protocol::Udplite])),
-    ("raw", Some(&[Protocol::Raw])),
-    ("unix", Some(&[Protocol::Unix])),
-    ("dccp", None),
-    ("mptcp", None),
-    ("netlink", None),
-    ("packet", None),
-    ("packet_dgram", None),
-    ("packet_raw", None),
-    ("sctp", None),
-    ("tipc", None),
-    ("unix_dgram", None),
-    ("unix_seqpacket", None),
-    ("unix_stream", None),
-    ("vsock", None),
-    ("vsock_dgram", None),
-    ("vsock_stream", None),
-    ("xdp", None),
+/// The smallest part there is a name for: a protocol, or its sockets of one type.
+type Table = (Protocol, Option<SocketType>);
+
+/// Every table, in the order rows are sorted.
+const TABLES: &[Table] = &[
+    (Protocol::Tcp, None),
+    (Protocol::Udp, None),
+    (Protocol::Udplite, None),
+    (Protocol::Raw, None),
+    UNIX_STREAM,
+    UNIX_DGRAM,
+    UNIX_SEQPACKET,
+];
+
+const UNIX_STREAM: Table = (Protocol::Unix, Some(SocketType::Stream));
+const UNIX_DGRAM: Table = (Protocol::Unix, Some(SocketType::Dgram));
+const UNIX_SEQPACKET: Table = (Protocol::Unix, Some(SocketType::Seqpacket));
+
+/// What a word of ss's stands for.
+#[derive(Debug, Clone, Copy)]
+enum Meaning {
+    Everything,
+    Protocols(&'static [Protocol]),
+    One(Table),
+    /// We list no such sockets.
+    Unlisted,
+}
+
+/// Each of ss's words.
+const WORDS: &[(&str, Meaning)] = &[
+    ("all", Meaning::Everything),
+    ("inet", Meaning::Protocols(&[Protocol::Tcp, Protocol::Udp, Protocol::Udplite, Protocol::Raw])),
+    ("tcp", Meaning::Protocols(&[Protocol::Tcp])),
+    ("udp", Meaning::Protocols(&[Protocol::Udp])),
+    ("udplite", Meaning::Protocols(&[Protocol::Udplite])),
+    ("raw", Meaning::Protocols(&[Protocol::Raw])),
+    ("unix", Meaning::Protocols(&[Protocol::Unix])),
+    ("unix_stream", Meaning::One(UNIX_STREAM)),
+    ("u_str", Meaning::One(UNIX_STREAM)),
+    ("unix_dgram", Meaning::One(UNIX_DGRAM)),
+    ("u_dgr", Meaning::One(UNIX_DGRAM)),
+    ("unix_seqpacket", Meaning::One(UNIX_SEQPACKET)),
+    ("u_seq", Meaning::One(UNIX_SEQPACKET)),
+    ("dccp", Meaning::Unlisted),
+    ("mptcp", Meaning::Unlisted),
+    ("netlink", Meaning::Unlisted),
+    ("packet", Meaning::Unlisted),
+    ("packet_dgram", Meaning::Unlisted),
+    ("packet_raw", Meaning::Unlisted),
+    ("sctp", Meaning::Unlisted),
+    ("tipc", Meaning::Unlisted),
+    ("vsock", Meaning::Unlisted),
+    ("vsock_dgram", Meaning::Unlisted),
+    ("vsock_stream", Meaning::Unlisted),
+    ("xdp", Meaning::Unlisted),
 ];
 
 impl Tables {
-    /// Returns the protocols, in the order rows are sorted.
-    pub fn protocols(&self) -> &[Protocol] {
-        &self.0
+    /// Returns the filter that accepts the sockets of these tables: of each protocol all, or those
+    /// of some types.
+    pub fn filters(&self) -> impl Iterator<Item = Filter> {
+        Protocol::ALL.into_iter().filter_map(|protocol| {
+            let of = |tables: &[Table]| {
+                let mut tables = tables.to_vec();
+                tables.retain(|(of, _)| *of == protocol);
+                tables
+            };
+            let wanted = of(&self.0);
+            let all = wanted == of(TABLES);
+            let types = wanted.iter().filter(|_| !all).filter_map(|(_, socket_type)| *socket_type);
+            let types: Vec<Filter> = types.map(Filter::socket_type).collect();
+            let some_types = if all { Filter::everything() } else { Filter::any(types) };
+            (!wanted.is_empty()).then(|| Filter::protocol(protocol).and(some_types))
+        })
     }
 }
 
@@ -45,36 +90,46 @@ impl FromStr for Tables {
     type Err = String;
 
     fn from_str(list: &str) -> Result<Self, String> {
-        let mut wanted: Vec<Protocol> = Vec::new();
+        let mut wanted: Vec<Table> = Vec::new();
         for (position, word) in list.split(',').enumerate() {
             if let Some(excluded) = word.strip_prefix('!') {
                 // As ss: a list that starts with an exclusion starts from everything.
                 if position == 0 {
-                    wanted = Protocol::ALL.to_vec();
+                    wanted = TABLES.to_vec();
                 }
                 let excluded = parse_word(excluded)?;
-                wanted.retain(|protocol| !excluded.contains(protocol));
+                wanted.retain(|table| !excluded.contains(table));
             } else {
                 wanted.extend(parse_word(word)?);
             }
         }
-        let chosen: Vec<Protocol> =
-            Protocol::ALL.into_iter().filter(|protocol| wanted.contains(protocol)).collect();
+        let chosen: Vec<Table> =
+            TABLES.iter().copied().filter(|table| wanted.contains(table)).collect();
         if chosen.is_empty() { Err("nothing is left to list".to_owned()) } else { Ok(Self(chosen)) }
     }
 }
 
-fn parse_word(word: &str) -> Result<&'static [Protocol], String> {
+fn parse_word(word: &str) -> Result<Vec<Table>, String> {
+    let tables = |wanted: &dyn Fn(&Table) -> bool| {
+        Ok(TABLES.iter().copied().filter(|table| wanted(table)).collect())
+    };
     match WORDS.iter().find(|(name, _)| *name == word) {
-        Some((_, Some(protocols))) => Ok(protocols),
-        Some((name, None)) => Err(format!("sockscope does not list {name} sockets; {}", listed())),
+        Some((_, Meaning::Everything)) => tables(&|_| true),
+        Some((_, Meaning::Protocols(protocols))) => tables(&|(of, _)| protocols.contains(of)),
+        Some((_, Meaning::One(one))) => tables(&|table| table == one),
+        Some((name, Meaning::Unlisted)) => {
+            Err(format!("sockscope does not list {name} sockets; {}", listed()))
+        }
         None => Err(format!("no table is called '{word}'; {}", listed())),
     }
 }
 
 fn listed() -> String {
-    let names: Vec<&str> =
-        WORDS.iter().filter(|(_, listed)| listed.is_some()).map(|(name, _)| *name).collect();
+    let names: Vec<&str> = WORDS
+        .iter()
+        .filter(|(_, meaning)| !matches!(meaning, Meaning::Unlisted))
+        .map(|(name, _)| *name)
+        .collect();
     format!("it lists {}", names.join(", "))
 }
 
@@ -82,25 +137,32 @@ fn listed() -> String {
 mod tests {
     use super::*;
 
-    fn protocols(list: &str) -> Vec<Protocol> {
-        list.parse::<Tables>().unwrap().0
+    fn filter(list: &str) -> String {
+        Filter::any(list.parse::<Tables>().unwrap().filters()).to_string()
     }
 
     #[test]
     fn inet_is_every_internet_protocol() {
-        let inet = [Protocol::Tcp, Protocol::Udp, Protocol::Udplite, Protocol::Raw];
-        assert_eq!(protocols("inet"), inet);
+        assert_eq!(filter("inet"), "tcp or udp or udplite or raw");
     }
 
     #[test]
     fn order_and_repetition_do_not_matter() {
-        assert_eq!(protocols("udp,tcp,udp"), protocols("tcp,udp"));
+        assert_eq!(filter("udp,tcp,udp"), filter("tcp,udp"));
+        assert_eq!(filter("u_dgr,unix_stream,u_seq"), "unix");
+    }
+
+    #[test]
+    fn a_table_may_be_of_one_type() {
+        assert_eq!(filter("u_str"), "unix and type stream");
+        assert_eq!(filter("tcp,!u_str,u_seq"), "tcp or unix and type seqpacket");
     }
 
     #[test]
     fn an_exclusion_alone_excludes_from_everything() {
-        assert_eq!(protocols("!unix"), protocols("inet"));
-        assert_eq!(protocols("inet,!tcp,!raw"), protocols("udp,udplite"));
+        assert_eq!(filter("!unix"), filter("inet"));
+        assert_eq!(filter("inet,!tcp,!raw"), "udp or udplite");
+        assert_eq!(filter("!inet,!unix_stream"), "unix and (type dgram or type seqpacket)");
     }
 
     #[test]
@@ -112,10 +174,7 @@ mod tests {
     #[test]
     fn an_unknown_table_is_answered_with_the_list() {
         let error = "tpc".parse::<Tables>().unwrap_err();
-        assert_eq!(
-            error,
-            "no table is called 'tpc'; it lists all, inet, tcp, udp, udplite, raw, unix"
-        );
+        assert!(error.starts_with("no table is called 'tpc'; it lists all, inet, tcp"), "{error}");
     }
 
     #[test]

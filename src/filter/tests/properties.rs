@@ -19,7 +19,7 @@ use crate::filter::{Filter, NoNames};
 use crate::platform::{PortWish, Request};
 use crate::process::{HiddenReason, Ownership, Via};
 use crate::snapshot::Entry;
-use crate::socket::{Endpoint, Family, Interface, Protocol, Socket, SocketId};
+use crate::socket::{Endpoint, Family, Interface, Protocol, Socket, SocketId, SocketType};
 use crate::state::TcpState;
 
 fn protocols() -> impl Strategy<Value = Protocol> {
@@ -110,6 +110,7 @@ fn tests() -> impl Strategy<Value = Test> {
     prop_oneof![
         protocols().prop_map(Test::Protocol),
         families().prop_map(Test::Family),
+        select(&SocketType::ALL).prop_map(Test::Type),
         proptest::collection::vec(states(), 0..13)
             .prop_map(|list| Test::State(StateSet::from_iter(list))),
         Just(Test::Server),
@@ -164,6 +165,7 @@ fn entries() -> impl Strategy<Value = Entry> {
                 ownership: Ownership::Hidden(HiddenReason::NotAsked),
                 user: None,
                 netns_name: None,
+                peer_owners: Vec::new(),
             }
         },
     );

@@ -132,6 +132,7 @@ fn row(protocol: Protocol, local: Option<&str>, peer: Option<&str>) -> Entry {
         ownership: Ownership::Hidden(HiddenReason::NotAsked),
         user: None,
         netns_name: None,
+        peer_owners: Vec::new(),
     }
 }
 

@@ -231,7 +231,8 @@ fn read_diag(
     sockets: &mut Vec<Socket>,
 ) -> io::Result<netlink::Outcome> {
     if table.protocol == Protocol::Unix {
-        let body = unix_diag::encode_request(states);
+        // In every state: the peer of a socket that is wanted may be in another one.
+        let body = unix_diag::encode_request(u32::MAX);
         return netlink::dump(SOCK_DIAG_BY_FAMILY, &body, sockets, unix_diag::decode_socket);
     }
     let body = inet_diag::encode_request(table.protocol, table.family, states, ports)
@@ -246,7 +247,7 @@ fn fallback_gaps(fallbacks: &BTreeMap<Table, String>) -> Vec<Gap> {
     let mut tables: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
     for (table, why) in fallbacks {
         let lost = match table.protocol {
-            Protocol::Unix => "cookies, users and queues",
+            Protocol::Unix => "cookies, users, queues and peers",
             Protocol::Tcp => "cookies, control groups, backlog limits, devices and v6only",
             Protocol::Udp | Protocol::Udplite | Protocol::Raw => {
                 "cookies, control groups, devices and v6only"

@@ -1,27 +1,32 @@
 //! The messages of unix_diag (`sock_diag(7)`, linux/include/uapi/linux/unix_diag.h): encodes a
 //! request for the table of UNIX sockets, decodes its rows.
 //!
-//! Pure, as [`super::inet_diag`] is. Who is at the other end is not decoded here.
+//! Pure, as [`super::inet_diag`] is. The other end is a number here; the join looks it up.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::netlink::Attributes;
 use crate::process::Uid;
-use crate::socket::{Cookie, Endpoint, Family, Inode, Protocol, Queues, Socket, SocketId};
+use crate::socket::{
+    Cookie, Endpoint, Family, Inode, Protocol, Queues, Socket, SocketId, SocketType,
+};
 use crate::state::TcpState;
 use crate::text::Text;
 
 const AF_UNIX: u8 = 1;
-const SOCK_DGRAM: u8 = 2;
 
 // What to tell of each socket.
 const SHOW_NAME: u32 = 0x01;
+const SHOW_PEER: u32 = 0x04;
+const SHOW_WAITING: u32 = 0x08;
 const SHOW_QUEUES: u32 = 0x10;
 /// Since Linux 5.3; older kernels pass over it.
 const SHOW_UID: u32 = 0x40;
 
 // And how it is told.
 const ATTRIBUTE_NAME: u16 = 0;
+const ATTRIBUTE_PEER: u16 = 2;
+const ATTRIBUTE_WAITING: u16 = 3;
 const ATTRIBUTE_QUEUES: u16 = 4;
 const ATTRIBUTE_UID: u16 = 7;
 
@@ -62,7 +67,7 @@ struct QueueLengths {
 /// Returns the body of a request for the sockets in one of these states: a bit for each, of which
 /// UNIX sockets use those of LISTEN, ESTABLISHED and CLOSE.
 pub(crate) fn encode_request(states: u32) -> Vec<u8> {
-    let show = SHOW_NAME | SHOW_QUEUES | SHOW_UID;
+    let show = SHOW_NAME | SHOW_PEER | SHOW_WAITING | SHOW_QUEUES | SHOW_UID;
     let family = AF_UNIX;
     DiagRequest { family, protocol: 0, padding: 0, states, inode: 0, show, cookie: [0; 2] }
         .as_bytes()
@@ -79,8 +84,12 @@ pub(crate) fn decode_socket(message: &[u8]) -> Option<Socket> {
     let attribute =
         |kind| Attributes(attributes).find(|(found, _)| *found == kind).map(|(_, value)| value);
     let mut socket = Socket::new(SocketId(0), Protocol::Unix, Family::Unix);
-    socket.state = state(TcpState::from_linux(row.state), row.kind == SOCK_DGRAM);
+    socket.socket_type = SocketType::from_linux(row.kind.into());
+    socket.state = state(TcpState::from_linux(row.state), socket.socket_type);
     socket.local = attribute(ATTRIBUTE_NAME).and_then(decode_name);
+    socket.peer_inode = attribute(ATTRIBUTE_PEER).and_then(|value| decode_inodes(value).next());
+    socket.waiting_inodes =
+        attribute(ATTRIBUTE_WAITING).map(decode_inodes).into_iter().flatten().collect();
     let [low, high] = row.cookie;
     socket.cookie = Some(Cookie(u64::from(high) << 32 | u64::from(low)));
     socket.inode = (row.inode != 0).then_some(Inode(u64::from(row.inode)));
@@ -97,9 +106,15 @@ pub(crate) fn decode_socket(message: &[u8]) -> Option<Socket> {
     Some(socket)
 }
 
-/// Returns the state of a UNIX socket: a datagram one that is not connected has none, as UDP's.
-pub(super) fn state(state: TcpState, datagram: bool) -> Option<TcpState> {
-    (state != TcpState::Closed || !datagram).then_some(state)
+/// Returns the state of a UNIX socket: one of datagrams that is not connected has none, as UDP's.
+pub(super) fn state(state: TcpState, socket_type: Option<SocketType>) -> Option<TcpState> {
+    (state != TcpState::Closed || socket_type != Some(SocketType::Dgram)).then_some(state)
+}
+
+/// Decodes inode numbers; 0 stands for a socket that nobody has accepted yet, which has none.
+fn decode_inodes(value: &[u8]) -> impl Iterator<Item = Inode> {
+    let numbers = value.chunks_exact(4).filter_map(|bytes| u32::read_from_bytes(bytes).ok());
+    numbers.filter(|&number| number != 0).map(|number| Inode(number.into()))
 }
 
 /// Decodes a name as in `unix(7)`: a path, perhaps with its NUL, or a NUL and any bytes.
@@ -142,6 +157,7 @@ mod tests {
         let socket = decode_socket(&message(1, 10, &attributes)).unwrap();
 
         let mut expected = Socket::new(SocketId(0), Protocol::Unix, Family::Unix);
+        expected.socket_type = Some(SocketType::Stream);
         expected.state = Some(TcpState::Listen);
         expected.local = Some(Endpoint::Path("/run/x.sock".into()));
         expected.queues = Some(Queues::Backlog { pending: 2, limit: Some(128) });
@@ -166,9 +182,35 @@ mod tests {
     #[test]
     fn a_datagram_socket_has_a_state_only_when_connected() {
         let state = |kind, number| decode_socket(&message(kind, number, &[])).unwrap().state;
-        assert_eq!(state(SOCK_DGRAM, 7), None);
-        assert_eq!(state(SOCK_DGRAM, 1), Some(TcpState::Established));
+        assert_eq!(state(2, 7), None);
+        assert_eq!(state(2, 1), Some(TcpState::Established));
         assert_eq!(state(1, 7), Some(TcpState::Closed));
+    }
+
+    #[test]
+    fn a_socket_has_its_type_and_the_inode_of_its_peer() {
+        for (kind, socket_type) in [
+            (1, Some(SocketType::Stream)),
+            (2, Some(SocketType::Dgram)),
+            (3, Some(SocketType::Raw)),
+            (5, Some(SocketType::Seqpacket)),
+            (9, None),
+        ] {
+            let socket = decode_socket(&message(kind, 1, &[(2, &numbers(&[78]))])).unwrap();
+            assert_eq!((socket.socket_type, socket.peer_inode), (socket_type, Some(Inode(78))));
+        }
+    }
+
+    #[test]
+    fn a_peer_that_is_not_accepted_yet_has_no_inode() {
+        let socket = decode_socket(&message(1, 1, &[(2, &numbers(&[0]))])).unwrap();
+        assert_eq!(socket.peer_inode, None);
+    }
+
+    #[test]
+    fn a_listener_names_those_who_wait() {
+        let socket = decode_socket(&message(1, 10, &[(3, &numbers(&[5, 0, 6]))])).unwrap();
+        assert_eq!(socket.waiting_inodes, [Inode(5), Inode(6)]);
     }
 
     proptest! {

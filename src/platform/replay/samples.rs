@@ -10,7 +10,7 @@ use crate::process::{Fd, Holder, Pid, Process, Tid, Uid, Via};
 use crate::snapshot::{Collected, Gap, Missing, Timestamp};
 use crate::socket::{
     CgroupId, Cookie, Endpoint, Family, Inode, Interface, NetnsId, Protocol, Queues, Socket,
-    SocketId, Timer, TimerKind,
+    SocketId, SocketType, Timer, TimerKind,
 };
 use crate::state::TcpState;
 use crate::text::Text;
@@ -71,16 +71,21 @@ fn socket() -> impl Strategy<Value = Socket> {
         expires_ms,
         retransmits,
     });
+    let unix = (of(prop::sample::select(&SocketType::ALL[..])), any::<Option<u64>>());
     let identity =
         any::<(Option<u64>, Option<u64>, Option<u64>, Option<u64>, Option<u32>, Option<bool>)>();
-    (kind, of(endpoint()), of(endpoint()), of(queues), of(timer), of(interface()), identity)
-        .prop_map(|(kind, local, peer, queues, timer, interface, identity)| {
+    (kind, of(endpoint()), of(endpoint()), of(queues), of(timer), of(interface()), identity, unix)
+        .prop_map(|(kind, local, peer, queues, timer, interface, identity, unix)| {
             let (protocol, family, state) = kind;
+            let (socket_type, peer_inode) = unix;
             let (inode, cookie, netns, cgroup_id, uid, v6only) = identity;
             Socket {
                 state,
                 local,
                 peer,
+                socket_type,
+                peer_inode: peer_inode.map(Inode),
+                waiting_inodes: peer_inode.map(Inode).into_iter().collect(),
                 queues,
                 timer,
                 interface,

@@ -2,11 +2,11 @@
 
 use std::fmt::{Display, Write as _};
 
-use crate::process::{Ownership, Process};
+use crate::process::{Owner, Ownership, Process};
 use crate::render::names::ResolvedNames;
-use crate::render::row::Row;
+use crate::render::row::{Row, count_others};
 use crate::render::sanitize;
-use crate::socket::{Endpoint, Family, Interface, Protocol, Queues, TimerKind};
+use crate::socket::{Endpoint, Family, Interface, Protocol, Queues, Socket, TimerKind};
 use crate::text::Text;
 
 type Names = ResolvedNames;
@@ -72,7 +72,12 @@ pub(super) fn local(row: &Row<'_>, names: &Names, out: &mut String) {
 }
 
 pub(super) fn peer(row: &Row<'_>, names: &Names, out: &mut String) {
-    endpoint(row.entry.socket.peer.as_ref(), row.entry.socket.protocol, names, out);
+    let Socket { peer, peer_inode, protocol, .. } = &row.entry.socket;
+    match (peer, peer_inode) {
+        // As /proc/PID/fd names what has no name.
+        (None, Some(inode)) => push(out, format_args!("socket:[{inode}]")),
+        (peer, _) => endpoint(peer.as_ref(), *protocol, names, out),
+    }
 }
 
 pub(super) fn state(row: &Row<'_>, _: &Names, out: &mut String) {
@@ -97,6 +102,25 @@ pub(super) fn peer_address(row: &Row<'_>, names: &Names, out: &mut String) {
 
 pub(super) fn family(row: &Row<'_>, _: &Names, out: &mut String) {
     out.push_str(row.entry.socket.family.name());
+}
+
+pub(super) fn socket_type(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_some(out, row.entry.socket.socket_type);
+}
+
+pub(super) fn peer_owner(row: &Row<'_>, _: &Names, out: &mut String) {
+    let owners = &row.entry.peer_owners;
+    let Some(Owner { process, .. }) = owners.first() else { return };
+    push_text(out, process.command.as_ref());
+    push(out, format_args!("[{}]", process.pid));
+    let others = count_others(owners);
+    if others > 0 {
+        push(out, format_args!("+{others}"));
+    }
+}
+
+pub(super) fn peer_inode(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_some(out, row.entry.socket.peer_inode);
 }
 
 pub(super) fn interface(row: &Row<'_>, _: &Names, out: &mut String) {

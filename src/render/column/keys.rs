@@ -113,6 +113,18 @@ pub(super) fn family(entry: &Entry) -> Option<Key<'_>> {
     Some(Key::Name(entry.socket.family.name().as_bytes()))
 }
 
+pub(super) fn socket_type(entry: &Entry) -> Option<Key<'_>> {
+    entry.socket.socket_type.map(|socket_type| Key::Name(socket_type.name().as_bytes()))
+}
+
+pub(super) fn peer_owner(entry: &Entry) -> Option<Key<'_>> {
+    entry.peer_owners.first()?.process.command.as_ref().map(name)
+}
+
+pub(super) fn peer_inode(entry: &Entry) -> Option<Key<'_>> {
+    entry.socket.peer_inode.map(|inode| number(inode.0))
+}
+
 pub(super) fn interface(entry: &Entry) -> Option<Key<'_>> {
     entry.socket.interface.as_ref().map(device)
 }

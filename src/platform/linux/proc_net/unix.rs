@@ -1,13 +1,12 @@
 //! The rows of `/proc/net/unix` (`unix_seq_show`, linux/net/unix/af_unix.c).
 
 use super::super::unix_diag;
-use crate::socket::{Endpoint, Family, Inode, Protocol, Socket, SocketId};
+use crate::socket::{Endpoint, Family, Inode, Protocol, Socket, SocketId, SocketType};
 use crate::state::TcpState;
 use crate::text::Text;
 
 /// `__SO_ACCEPTCON` in the flags: it listens.
 const LISTENS: u32 = 1 << 16;
-const SOCK_DGRAM: u16 = 2;
 /// `SS_CONNECTING` and `SS_CONNECTED`: the kernel prints them for ESTABLISHED, by whether somebody
 /// holds the socket.
 const CONNECTED: [u8; 2] = [2, 3];
@@ -35,7 +34,8 @@ pub(super) fn parse_row(line: &[u8]) -> Option<Socket> {
         _ => TcpState::Closed,
     };
     let mut socket = Socket::new(SocketId(0), Protocol::Unix, Family::Unix);
-    socket.state = unix_diag::state(state, kind == SOCK_DGRAM);
+    socket.socket_type = SocketType::from_linux(kind);
+    socket.state = unix_diag::state(state, socket.socket_type);
     socket.inode = (inode != 0).then_some(Inode(inode));
     socket.local = match rest {
         [] => None,

@@ -27,6 +27,7 @@
 pub mod cli;
 #[cfg(feature = "cli")]
 pub mod demo;
+pub mod details;
 #[cfg(feature = "echo")]
 pub mod echo;
 pub mod error;
@@ -40,4 +41,5 @@ pub mod snapshot;
 pub mod socket;
 pub mod sort;
 pub mod state;
+pub mod tcp_info;
 pub mod text;

@@ -52,6 +52,8 @@ pub struct Request {
     /// Whether owners are wanted. If so, and TCP is, every TCP listener is read whatever `families`,
     /// `states` and `ports` say: unaccepted connections are attributed to listeners.
     pub owners: bool,
+    /// Whether [`crate::details`] are wanted.
+    pub details: bool,
 }
 
 impl Default for Request {
@@ -65,6 +67,7 @@ impl Default for Request {
             ports: None,
             netns: NetnsWish::Current,
             owners: true,
+            details: false,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::details::Details;
 use crate::state::TcpState;
 use crate::text::Text;
 
@@ -392,6 +393,9 @@ pub struct Socket {
     /// The pending timer; absent when none runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timer: Option<Timer>,
+    /// Counters, buffers and options; absent when not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Box<Details>>,
 }
 
 impl Socket {
@@ -416,6 +420,7 @@ impl Socket {
             interface: None,
             v6only: None,
             timer: None,
+            details: None,
         }
     }
 

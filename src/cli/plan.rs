@@ -98,8 +98,15 @@ impl Plan {
         let filter = Filter::parse(&words.join(" "), names)?
             .and(plan_selection(select, names)?)
             .and(plan_tables(tables));
+        let sort = plan_sort(format.sort.as_deref())?;
+        let columns = plan_columns(format, tables.extended)?;
         let mut request = Request::default();
         filter.widen(&mut request);
+        request.details |= source.record.is_some()
+            || format.json
+            || format.jsonl
+            || sort.iter().any(|key| key.column.needs_details())
+            || columns.iter().any(|column| column.needs_details());
         // A recording is worth what it holds: it is made of everything.
         if source.record.is_none() && !source.no_narrow {
             filter.narrow(&mut request);
@@ -108,9 +115,9 @@ impl Plan {
             source: source.replay.clone().map_or(Source::System(source.backend), Source::Recording),
             request,
             filter,
-            sort: plan_sort(format.sort.as_deref())?,
+            sort,
             format: plan_format(format),
-            columns: plan_columns(format, tables.extended)?,
+            columns,
             rows: if format.fds { Rows::Descriptors } else { Rows::Sockets },
             resolve: format.resolve.then_some(format.resolve_timeout),
             recording: source.record.clone().map(|path| Recording { path, redact: source.redact }),
@@ -190,5 +197,34 @@ fn plan_format(args: &FormatArgs) -> Format {
         Format::Fields(fields.clone())
     } else {
         Format::Table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::filter::NoNames;
+
+    #[derive(Debug, Parser)]
+    struct Only {
+        #[command(flatten)]
+        list: ListArgs,
+    }
+
+    fn asks_for_details(words: &str) -> bool {
+        let only = Only::parse_from(["list"].into_iter().chain(words.split_whitespace()));
+        Plan::new(&only.list, &NoNames).unwrap().request.details
+    }
+
+    #[test]
+    fn details_are_asked_for_only_when_something_shows_them() {
+        for words in ["", "-e", "--csv", "--pids", "--sort port", "pid 7"] {
+            assert!(!asks_for_details(words), "{words}");
+        }
+        for words in ["--json", "--jsonl", "-o +rtt", "--sort -mem", "not drops 0", "--record x"] {
+            assert!(asks_for_details(words), "{words}");
+        }
     }
 }

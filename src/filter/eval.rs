@@ -70,6 +70,7 @@ impl Test {
 /// Returns whether the row's number, or that of one of its owners, is in the set.
 fn number(key: NumberKey, entry: &Entry, ranges: &Ranges) -> bool {
     let socket = &entry.socket;
+    let details = socket.details.as_deref();
     let fits = |number: Option<u64>| number.is_some_and(|number| ranges.contains(number));
     let owner = |number: fn(&Owner) -> Option<u32>| {
         entry.ownership.owners().iter().any(|owner| fits(number(owner).map(u64::from)))
@@ -98,6 +99,11 @@ fn number(key: NumberKey, entry: &Entry, ranges: &Ranges) -> bool {
             Some(Queues::Backlog { pending, .. }) => Some(pending.into()),
             Some(Queues::Bytes { .. }) | None => None,
         }),
+        NumberKey::Retrans => {
+            let info = details.and_then(|details| details.tcp_info.as_ref());
+            fits(info.and_then(|info| info.total_retrans).map(u64::from))
+        }
+        NumberKey::Drops => fits(details.and_then(|details| details.drops).map(u64::from)),
     }
 }
 

@@ -91,6 +91,18 @@ impl Expression {
     }
 }
 
+impl Expression {
+    /// Returns whether a row's details can decide.
+    pub(super) fn asks_for_details(&self) -> bool {
+        match self {
+            Self::Not(inner) => inner.asks_for_details(),
+            Self::And(list) | Self::Or(list) => list.iter().any(Self::asks_for_details),
+            Self::Test(Test::Number(NumberKey::Retrans | NumberKey::Drops, _)) => true,
+            Self::All | Self::Test(_) => false,
+        }
+    }
+}
+
 impl From<Test> for Expression {
     fn from(test: Test) -> Self {
         match test {
@@ -189,6 +201,8 @@ pub(super) enum NumberKey {
     RecvQ,
     SendQ,
     Backlog,
+    Retrans,
+    Drops,
 }
 
 impl NumberKey {
@@ -206,6 +220,8 @@ impl NumberKey {
             Self::RecvQ => "recvq",
             Self::SendQ => "sendq",
             Self::Backlog => "backlog",
+            Self::Retrans => "retrans",
+            Self::Drops => "drops",
         }
     }
 
@@ -218,8 +234,10 @@ impl NumberKey {
             | Self::Uid
             | Self::RecvQ
             | Self::SendQ
-            | Self::Backlog => u32::MAX as u64,
-            Self::Inode | Self::PeerInode | Self::Cookie | Self::Netns => u64::MAX,
+            | Self::Backlog
+            | Self::Retrans
+            | Self::Drops => u32::MAX as u64,
+            Self::Inode | Self::Cookie | Self::Netns | Self::PeerInode => u64::MAX,
         }
     }
 }

@@ -149,9 +149,10 @@ pub(super) fn narrow(expression: &Expression, request: &mut Request) {
     }
 }
 
-/// Adds to the request the protocols, families and namespaces that the plain listing leaves out but
-/// the expression names.
+/// Adds to the request what the plain listing leaves out but the expression needs: protocols,
+/// families and namespaces that it names, and details.
 pub(super) fn widen(expression: &Expression, request: &mut Request) {
+    request.details |= expression.asks_for_details();
     match expression {
         Expression::All | Expression::Not(_) => {}
         Expression::And(list) | Expression::Or(list) => {

@@ -59,6 +59,8 @@ pub(super) const KEYS: &[(Key, &[&str])] = &[
     (Key::Number(NumberKey::RecvQ), &["recvq", "recv-q"]),
     (Key::Number(NumberKey::SendQ), &["sendq", "send-q"]),
     (Key::Number(NumberKey::Backlog), &["backlog"]),
+    (Key::Number(NumberKey::Retrans), &["retrans"]),
+    (Key::Number(NumberKey::Drops), &["drops"]),
 ];
 
 /// Every family's spellings.

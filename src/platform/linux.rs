@@ -6,6 +6,7 @@
 
 mod again;
 mod command;
+mod diag_details;
 mod inet_diag;
 mod netlink;
 pub(crate) mod owners;

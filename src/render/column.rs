@@ -136,6 +136,25 @@ columns! {
     Backlog "BACKLOG" ["backlog"] Right 4 None, backlog;
     /// The running TCP timer: `timewait:43.2s`, and `on:0.4s:3` after three retransmissions.
     Timer "TIMER" ["timer"] Left 2 None, timer;
+    /// The smoothed round trip time of a TCP connection, in milliseconds.
+    Rtt "RTT" ["rtt"] Right 3 None, rtt;
+    /// Its congestion window, in segments.
+    Cwnd "CWND" ["cwnd"] Right 2 None, cwnd;
+    /// Segments it has retransmitted so far.
+    Retrans "RETRANS" ["retrans", "retransmits"] Right 3 None, retrans;
+    /// Bytes it has received in order.
+    BytesIn "BYTES_IN" ["bytes_in", "bytes_received"] Right 3 None, bytes_in;
+    /// Bytes it has sent, each counted once.
+    BytesOut "BYTES_OUT" ["bytes_out", "bytes_sent"] Right 3 None, bytes_out;
+    /// Its congestion control.
+    Cong "CONG" ["congestion", "cong"] Left 2 None, congestion;
+    /// Bytes of memory that the receive and send queues take; buffers are counted whole.
+    Mem "MEM" ["memory", "mem", "skmem"] Right 3 None, memory;
+    /// Datagrams, or connections of a listener, that were dropped: mostly for want of room.
+    Drops "DROPS" ["drops"] Right 3 None, drops;
+    /// Options that differ from how a new socket has them, such as `freebind`, of those the kernel
+    /// tells of.
+    Options "OPTIONS" ["options", "opts"] Left 2 None, options;
     /// The user number of the socket; unknown for what only the kernel keeps.
     Uid "UID" ["uid"] Right 3 None, uid;
     /// The inode number of the socket, as in `/proc/PID/fd`.
@@ -194,6 +213,23 @@ impl Column {
                 spec.words.contains(&wanted.as_str()) || spec.header.eq_ignore_ascii_case(&wanted)
             })
             .ok_or_else(|| UnknownColumn::new(word, &wanted))
+    }
+
+    /// Returns true for a column that is empty unless [`crate::platform::Request::details`] were
+    /// asked for.
+    pub const fn needs_details(self) -> bool {
+        matches!(
+            self,
+            Self::Rtt
+                | Self::Cwnd
+                | Self::Retrans
+                | Self::BytesIn
+                | Self::BytesOut
+                | Self::Cong
+                | Self::Mem
+                | Self::Drops
+                | Self::Options
+        )
     }
 
     /// Returns what a cell shows when its value is unknown: a question mark for facts about an
@@ -341,6 +377,30 @@ mod tests {
             assert_eq!(crate::render::fixture::cells(&snapshot.entries, column), [""]);
             assert!(snapshot.entries.iter().all(|entry| (column.spec().key)(entry).is_none()));
         }
+    }
+
+    #[test]
+    fn the_numbers_of_a_connection_have_their_units_and_sort_as_numbers() {
+        let snapshot = crate::render::fixture::snapshot();
+        let [_, accepted, waiting, ..] = &snapshot.entries[..] else { panic!("three rows") };
+        for (column, cell) in [
+            (Column::Rtt, "18.204ms"),
+            (Column::Cwnd, "10"),
+            (Column::Retrans, "3"),
+            (Column::BytesIn, "517"),
+            (Column::BytesOut, "5736"),
+            (Column::Cong, "cubic"),
+            (Column::Mem, "5120"),
+            (Column::Drops, "0"),
+            (Column::Options, "freebind,transparent"),
+        ] {
+            let entries = [accepted.clone(), waiting.clone()];
+            assert_eq!(crate::render::fixture::cells(&entries, column), [cell, ""], "{column:?}");
+            assert!(column.needs_details());
+            assert!((column.spec().key)(accepted).is_some(), "{column:?}");
+            assert!((column.spec().key)(waiting).is_none(), "{column:?}");
+        }
+        assert_eq!((Column::Rtt.spec().key)(accepted), Some(Key::Number(18_204)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The snapshot that tests render: one row of every kind that is easy to get wrong.
 
+use crate::details::{Details, Memory, SocketOption};
 use crate::join::join;
 use crate::process::{Fd, Holder, Pid, Process, Tid, Uid, Via};
 use crate::render::column::Column;
@@ -11,6 +12,7 @@ use crate::socket::{
     SocketType, Timer, TimerKind,
 };
 use crate::state::TcpState;
+use crate::tcp_info::{Recovery, TcpInfo};
 use crate::text::Text;
 
 /// Returns the cells of a column, one row a socket.
@@ -68,6 +70,7 @@ fn collected() -> Collected {
     );
     accepted.queues = Some(Queues::Bytes { recv: 0, send: 2880 });
     accepted.timer = Some(Timer { kind: TimerKind::On, expires_ms: 412, retransmits: 3 });
+    accepted.details = Some(Box::new(details()));
     hold(813, 11, accepted.id);
     all.sockets.push(accepted);
     let mut waiting = socket(
@@ -126,6 +129,7 @@ fn collected() -> Collected {
     // UDP: bound, and connected over a link-local address.
     let mut dns = socket(&mut all, Protocol::Udp, "0.0.0.0:5353", None, None, 0);
     dns.queues = Some(Queues::Bytes { recv: 4096, send: 0 });
+    dns.details = Some(Box::new(Details { drops: Some(41), ..Details::default() }));
     hold(700, 12, dns.id);
     hold(700, 13, dns.id);
     all.sockets.push(dns);
@@ -216,6 +220,34 @@ fn socket(
     socket.netns = Some(NetnsId(4_026_531_840));
     socket.uid = Some(Uid(uid));
     socket
+}
+
+/// Returns the details of a connection of Linux 6.18 that lost segments.
+fn details() -> Details {
+    let tcp_info = TcpInfo {
+        recovery: Some(Recovery::Recovery),
+        rtt_us: Some(18_204),
+        cwnd: Some(10),
+        total_retrans: Some(3),
+        bytes_received: Some(517),
+        bytes_sent: Some(10_080),
+        bytes_retrans: Some(4_344),
+        ..TcpInfo::default()
+    };
+    Details {
+        tcp_info: Some(Box::new(tcp_info)),
+        memory: Some(Memory {
+            receive: 0,
+            receive_limit: 131_072,
+            send_limit: 87_040,
+            send: 5_120,
+            ..Memory::default()
+        }),
+        drops: Some(0),
+        congestion: Some("cubic".into()),
+        options: Some(vec![SocketOption::Freebind, SocketOption::Transparent]),
+        ..Details::default()
+    }
 }
 
 fn tcp_listener(all: &mut Collected, local: &str, uid: u32) -> SocketId {

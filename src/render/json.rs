@@ -13,10 +13,12 @@ use std::net::IpAddr;
 
 use serde::{Serialize, Serializer};
 
+use crate::details::{self, Memory, Shutdown, SocketOption};
 use crate::process::{self, HiddenReason, Ownership, Via};
 use crate::snapshot::{Entry, Gap, Snapshot, Timestamp};
 use crate::socket::{Endpoint, Family, Interface, Protocol, Queues, SocketType, Timer};
 use crate::state::TcpState;
+use crate::tcp_info::TcpInfo;
 use crate::text::Text;
 
 /// The name and version of the schema.
@@ -95,6 +97,8 @@ pub struct Socket<'a> {
     pub interface: Option<Device<'a>>,
     /// Whether an `inet6` socket refuses IPv4 (`IPV6_V6ONLY`).
     pub v6only: Option<bool>,
+    /// Counters, buffers and options; null where the source does not tell.
+    pub details: Option<Details<'a>>,
     /// The inode number of the socket. Null where the kernel has none: TIME_WAIT, not yet accepted.
     pub inode: Option<u64>,
     /// The cookie of the socket (Linux `SO_COOKIE`): never reused while the machine is up.
@@ -147,6 +151,7 @@ impl<'a> From<&'a Entry> for Socket<'a> {
             timer: socket.timer,
             interface: socket.interface.as_ref().map(Device::from),
             v6only: socket.v6only,
+            details: socket.details.as_deref().map(Details::from),
             inode: socket.inode.map(|inode| inode.0),
             cookie: socket.cookie.map(|cookie| cookie.0),
             netns: socket.netns.map(|netns| netns.0),
@@ -231,6 +236,46 @@ pub struct Device<'a> {
 impl<'a> From<&'a Interface> for Device<'a> {
     fn from(interface: &'a Interface) -> Self {
         Self { index: interface.index, name: interface.name.as_ref().map(Text::to_lossy) }
+    }
+}
+
+/// What is known of a socket beyond its row.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+pub struct Details<'a> {
+    /// What the kernel counts and measures of a TCP connection.
+    pub tcp_info: Option<&'a TcpInfo>,
+    /// The memory of its buffers.
+    pub memory: Option<Memory>,
+    /// Datagrams, or connections of a listener, that were dropped.
+    pub drops: Option<u32>,
+    /// The congestion control.
+    pub congestion: Option<Cow<'a, str>>,
+    /// The options that differ from how a new socket has them, of those the kernel tells of.
+    pub options: Option<&'a [SocketOption]>,
+    /// Which directions were shut down.
+    pub shutdown: Option<Shutdown>,
+    /// The type of service of IPv4 packets sent.
+    pub tos: Option<u8>,
+    /// The traffic class of IPv6 packets sent.
+    pub traffic_class: Option<u8>,
+    /// The mark of packets sent (`SO_MARK`).
+    pub mark: Option<u32>,
+}
+
+impl<'a> From<&'a details::Details> for Details<'a> {
+    fn from(details: &'a details::Details) -> Self {
+        Self {
+            tcp_info: details.tcp_info.as_deref(),
+            memory: details.memory,
+            drops: details.drops,
+            congestion: details.congestion.as_ref().map(Text::to_lossy),
+            options: details.options.as_deref(),
+            shutdown: details.shutdown,
+            tos: details.tos,
+            traffic_class: details.traffic_class,
+            mark: details.mark,
+        }
     }
 }
 

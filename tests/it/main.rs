@@ -19,6 +19,8 @@ mod generated;
 #[cfg(target_os = "linux")]
 mod netns;
 #[cfg(target_os = "linux")]
+mod numbers;
+#[cfg(target_os = "linux")]
 mod owners;
 #[cfg(all(target_os = "linux", feature = "portable"))]
 mod portable;

@@ -310,6 +310,8 @@ fn numbers_of_sockets() {
         ("sendq >= 700", &["node"]),
         ("send-q < 700", &[]),
         ("backlog > 0", &["web"]),
+        ("retrans > 2", &["node"]),
+        ("drops 7", &["dns"]),
     ]);
 }
 

@@ -90,13 +90,14 @@ fn ends() -> impl Strategy<Value = Test> {
 }
 
 fn numbers() -> impl Strategy<Value = Test> {
-    use NumberKey::{Backlog, Cookie, Fd, Inode, Netns, Pid, Ppid, RecvQ, SendQ, Uid};
-    select(&[Pid, Ppid, Fd, Uid, Inode, Cookie, Netns, RecvQ, SendQ, Backlog]).prop_flat_map(
-        |key| {
+    use NumberKey::{
+        Backlog, Cookie, Drops, Fd, Inode, Netns, Pid, Ppid, RecvQ, Retrans, SendQ, Uid,
+    };
+    select(&[Pid, Ppid, Fd, Uid, Inode, Cookie, Netns, RecvQ, SendQ, Backlog, Retrans, Drops])
+        .prop_flat_map(|key| {
             let number = prop_oneof![0..=key.max(), Just(0), Just(key.max()), 0u64..100];
             ranges(number).prop_map(move |ranges| Test::Number(key, ranges))
-        },
-    )
+        })
 }
 
 fn is_no_range(glob: &Glob) -> bool {

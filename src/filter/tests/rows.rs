@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use crate::details::Details;
 use crate::process::{Fd, HiddenReason, Owner, Ownership, Pid, Process, Uid, Via};
 use crate::snapshot::Entry;
 use crate::socket::{
     Cookie, Endpoint, Family, Inode, Interface, NetnsId, Protocol, Queues, Socket, SocketId,
 };
 use crate::state::TcpState;
+use crate::tcp_info::TcpInfo;
 use crate::text::Text;
 
 /// The names of all rows, in order.
@@ -36,6 +38,10 @@ pub(super) fn rows() -> Vec<(&'static str, Entry)> {
         ("node", {
             let mut row = tcp(TcpState::Established, "127.0.0.1:3000", Some("10.1.2.3:50000"));
             row.socket.queues = Some(Queues::Bytes { recv: 5, send: 700 });
+            row.socket.details = Some(Box::new(Details {
+                tcp_info: Some(Box::new(TcpInfo { total_retrans: Some(3), ..TcpInfo::default() })),
+                ..Details::default()
+            }));
             row.socket.interface = Some(interface(2, "eth0"));
             row.ownership =
                 Ownership::Held(vec![owner(200, 50, "node", "MainThread", (1000, "alice"), 20)]);
@@ -69,6 +75,7 @@ pub(super) fn rows() -> Vec<(&'static str, Entry)> {
         ("dns", {
             let mut row = row(Protocol::Udp, Some("0.0.0.0:53"), None);
             row.socket.interface = Some(interface(1, "lo"));
+            row.socket.details = Some(Box::new(Details { drops: Some(7), ..Details::default() }));
             row.ownership =
                 Ownership::Held(vec![owner(400, 1, "dnsmasq", "dnsmasq", (65534, "nobody"), 4)]);
             row

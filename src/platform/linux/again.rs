@@ -33,7 +33,9 @@ pub(super) fn surprisingly_unmatched(
 /// Dumps the missed sockets' tables again and brings the sockets up to date. Returns those that have
 /// vanished. When the tables cannot be read again, nothing is concluded.
 pub(super) fn look(sockets: &mut [Socket], missed: &HashSet<SocketId>) -> Vec<SocketId> {
-    let mut request = Request { owners: false, ..Request::default() };
+    // As much is asked for as at the first look.
+    let details = sockets.iter().any(|socket| socket.details.is_some());
+    let mut request = Request { owners: false, details, ..Request::default() };
     let mut tables = sockets.iter().filter(|socket| missed.contains(&socket.id));
     request.protocols.clear();
     request.families.clear();

@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 use zerocopy::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::diag_details;
 use super::netlink::Attributes;
 use crate::platform::PortWish;
 use crate::process::Uid;
@@ -100,12 +101,13 @@ pub(crate) const fn protocol_number(protocol: Protocol) -> Option<u8> {
 }
 
 /// Returns the body of a request for one table: the sockets in one of these states (a bit for
-/// each) and with these ports. `None` when inet_diag has no such table.
+/// each) and with these ports, with these extensions. `None` when inet_diag has no such table.
 pub(crate) fn encode_request(
     protocol: Protocol,
     family: Family,
     states: u32,
     ports: Option<&PortWish>,
+    extensions: u8,
 ) -> Option<Vec<u8>> {
     let family = match family {
         Family::Inet => AF_INET,
@@ -121,7 +123,7 @@ pub(crate) fn encode_request(
         cookie: [0; 2],
     };
     let protocol = protocol_number(protocol)?;
-    let request = DiagRequest { family, protocol, extensions: 0, raw_protocol: 0, states, id };
+    let request = DiagRequest { family, protocol, extensions, raw_protocol: 0, states, id };
     let mut body = request.as_bytes().to_vec();
     if let Some(ports) = ports {
         let filter = encode_ports(ports);
@@ -205,6 +207,14 @@ pub(crate) fn decode_socket(message: &[u8], protocol: Protocol) -> Option<Socket
             _ => {}
         }
     }
+    Some(socket)
+}
+
+/// Decodes one row and its extensions.
+pub(crate) fn decode_detailed(message: &[u8], protocol: Protocol) -> Option<Socket> {
+    let mut socket = decode_socket(message, protocol)?;
+    let (_, attributes) = DiagMessage::read_from_prefix(message).ok()?;
+    socket.details = Some(Box::new(diag_details::decode(attributes, &socket)));
     Some(socket)
 }
 
@@ -355,6 +365,7 @@ mod tests {
         socket.v6only = None;
         socket.interface = None;
         socket.timer = None;
+        socket.details = None;
         for end in [&mut socket.local, &mut socket.peer] {
             if let Some(Endpoint::Inet { scope, .. }) = end {
                 *scope = None;
@@ -459,7 +470,7 @@ mod tests {
 
     #[test]
     fn only_what_has_a_diag_table_can_be_asked_for() {
-        let encode = |protocol, family| encode_request(protocol, family, 1, None);
+        let encode = |protocol, family| encode_request(protocol, family, 1, None, 0);
         assert_eq!(encode(Protocol::Unix, Family::Inet), None);
         assert_eq!(encode(Protocol::Tcp, Family::Unix), None);
         assert_eq!(encode(Protocol::Tcp, Family::Inet).unwrap().len(), 56);

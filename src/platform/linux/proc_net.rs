@@ -10,6 +10,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
+use crate::details::Details;
 use crate::process::Uid;
 use crate::socket::{
     Endpoint, Family, Inode, Protocol, Queues, Socket, SocketId, Timer, TimerKind,
@@ -141,6 +142,11 @@ fn parse_row(row: &str, protocol: Protocol, family: Family, order: ByteOrder) ->
         expires_ms: u32::try_from(ticks).unwrap_or(u32::MAX).saturating_mul(MS_PER_TICK),
         retransmits: u8::try_from(retransmits).unwrap_or(u8::MAX),
     });
+    // Behind the inode: references, an address, and but for TCP the datagrams dropped.
+    let drops =
+        words.nth(2).filter(|_| protocol != Protocol::Tcp).and_then(|word| word.parse().ok());
+    socket.details =
+        drops.map(|drops| Box::new(Details { drops: Some(drops), ..Details::default() }));
     Some(socket)
 }
 
@@ -244,6 +250,21 @@ mod tests {
         let peers: Vec<_> =
             table.sockets.iter().map(|socket| (socket.state, socket.peer.is_some())).collect();
         assert_eq!(peers, [(None, false), (None, true)]);
+    }
+
+    #[test]
+    fn dropped_datagrams_are_counted_where_the_table_has_them() {
+        let row =
+            "10: 0100007F:0035 00000000:0000 07 00000000:00000000 00:00000000 00000000 101 0 9";
+        let drops = |rest: &str, protocol| {
+            let text = format!("{row}{rest}");
+            let table = parse(text.as_bytes(), protocol, Family::Inet, ByteOrder::Little);
+            table.sockets[0].details.as_ref().and_then(|details| details.drops)
+        };
+        assert_eq!(drops(" 2 00000000c3b880c5 17", Protocol::Udp), Some(17));
+        assert_eq!(drops(" 2 00000000c3b880c5 3", Protocol::Raw), Some(3));
+        assert_eq!(drops("", Protocol::Udp), None);
+        assert_eq!(drops(" 1 00000000c3b880c5 100 0 0 10 0", Protocol::Tcp), None);
     }
 
     #[test]

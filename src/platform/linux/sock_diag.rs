@@ -12,7 +12,7 @@ use std::path::Path;
 use rustix::fd::OwnedFd;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
 
-use super::{inet_diag, netlink, proc_net, unix_diag};
+use super::{diag_details, inet_diag, netlink, proc_net, unix_diag};
 use crate::error::{CollectError, cause};
 use crate::platform::{PortWish, Request};
 use crate::snapshot::{Gap, Missing};
@@ -39,6 +39,7 @@ pub(crate) struct Dump {
 /// When not one of the tables could be read, in either way.
 pub(crate) fn dump(request: &Request) -> Result<Dump, CollectError> {
     let mut reader = Reader::new(Path::new(proc_net::DIRECTORY));
+    reader.details = request.details;
     let states = state_bits(request);
     for table in tables(request) {
         reader.read(table, states, request.ports.as_ref());
@@ -101,6 +102,8 @@ fn state_bits(request: &Request) -> u32 {
 struct Reader<'a> {
     /// Where the files of /proc/net are.
     directory: &'a Path,
+    /// Whether details are wanted.
+    details: bool,
     sockets: Vec<Socket>,
     gaps: Vec<Gap>,
     /// The tables read from /proc/net, and why sock_diag did not give them.
@@ -115,6 +118,7 @@ impl<'a> Reader<'a> {
     const fn new(directory: &'a Path) -> Self {
         Self {
             directory,
+            details: false,
             sockets: Vec::new(),
             gaps: Vec::new(),
             fallbacks: BTreeMap::new(),
@@ -124,7 +128,7 @@ impl<'a> Reader<'a> {
     }
 
     fn read(&mut self, table: Table, states: u32, ports: Option<&PortWish>) {
-        match read_diag(table, states, ports, &mut self.sockets) {
+        match read_diag(table, states, ports, self.details, &mut self.sockets) {
             Ok(outcome) => {
                 self.success = true;
                 if !outcome.consistent {
@@ -228,6 +232,7 @@ fn read_diag(
     table: Table,
     states: u32,
     ports: Option<&PortWish>,
+    details: bool,
     sockets: &mut Vec<Socket>,
 ) -> io::Result<netlink::Outcome> {
     if table.protocol == Protocol::Unix {
@@ -235,11 +240,11 @@ fn read_diag(
         let body = unix_diag::encode_request(u32::MAX);
         return netlink::dump(SOCK_DIAG_BY_FAMILY, &body, sockets, unix_diag::decode_socket);
     }
-    let body = inet_diag::encode_request(table.protocol, table.family, states, ports)
+    let extensions = if details { diag_details::EXTENSIONS } else { 0 };
+    let body = inet_diag::encode_request(table.protocol, table.family, states, ports, extensions)
         .ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))?;
-    netlink::dump(SOCK_DIAG_BY_FAMILY, &body, sockets, |message| {
-        inet_diag::decode_socket(message, table.protocol)
-    })
+    let decode = if details { inet_diag::decode_detailed } else { inet_diag::decode_socket };
+    netlink::dump(SOCK_DIAG_BY_FAMILY, &body, sockets, |message| decode(message, table.protocol))
 }
 
 /// Returns a gap for each reason why sock_diag did not give tables that `/proc/net` then did.

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use proptest::option::of;
 use proptest::prelude::*;
 
+use crate::details::{Details, SocketOption};
 use crate::process::{Fd, Holder, Pid, Process, Tid, Uid, Via};
 use crate::snapshot::{Collected, Gap, Missing, Timestamp};
 use crate::socket::{
@@ -13,6 +14,7 @@ use crate::socket::{
     SocketId, SocketType, Timer, TimerKind,
 };
 use crate::state::TcpState;
+use crate::tcp_info::TcpInfo;
 use crate::text::Text;
 
 /// Returns a collection with nothing in it.
@@ -74,11 +76,20 @@ fn socket() -> impl Strategy<Value = Socket> {
     let unix = (of(prop::sample::select(&SocketType::ALL[..])), any::<Option<u64>>());
     let identity =
         any::<(Option<u64>, Option<u64>, Option<u64>, Option<u64>, Option<u32>, Option<bool>)>();
-    (kind, of(endpoint()), of(endpoint()), of(queues), of(timer), of(interface()), identity, unix)
-        .prop_map(|(kind, local, peer, queues, timer, interface, identity, unix)| {
+    let details = (any::<(Option<u32>, bool)>(), of(prop::collection::vec(any::<u8>(), 0..300)));
+    let ends = (of(endpoint()), of(endpoint()));
+    (kind, ends, of(queues), of(timer), of(interface()), identity, unix, details).prop_map(
+        |(kind, (local, peer), queues, timer, interface, identity, unix, details)| {
             let (protocol, family, state) = kind;
             let (socket_type, peer_inode) = unix;
             let (inode, cookie, netns, cgroup_id, uid, v6only) = identity;
+            let ((drops, option), info) = details;
+            let details = Details {
+                drops,
+                options: option.then(|| vec![SocketOption::Freebind]),
+                tcp_info: info.map(|bytes| Box::new(TcpInfo::decode(&bytes))),
+                ..Details::default()
+            };
             Socket {
                 state,
                 local,
@@ -95,9 +106,11 @@ fn socket() -> impl Strategy<Value = Socket> {
                 netns: netns.map(NetnsId),
                 cgroup_id: cgroup_id.map(CgroupId),
                 uid: uid.map(Uid),
+                details: drops.map(|_| Box::new(details)),
                 ..Socket::new(SocketId(0), protocol, family)
             }
-        })
+        },
+    )
 }
 
 fn process() -> impl Strategy<Value = Process> {

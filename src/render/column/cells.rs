@@ -2,11 +2,13 @@
 
 use std::fmt::{Display, Write as _};
 
+use crate::details::Details;
 use crate::process::{Owner, Ownership, Process};
 use crate::render::names::ResolvedNames;
 use crate::render::row::{Row, count_others};
 use crate::render::sanitize;
 use crate::socket::{Endpoint, Family, Interface, Protocol, Queues, Socket, TimerKind};
+use crate::tcp_info::TcpInfo;
 use crate::text::Text;
 
 type Names = ResolvedNames;
@@ -167,6 +169,55 @@ pub(super) fn timer(row: &Row<'_>, _: &Names, out: &mut String) {
     push(out, format_args!(":{}.{}s", timer.expires_ms / 1000, timer.expires_ms % 1000 / 100));
     if timer.retransmits > 0 {
         push(out, format_args!(":{}", timer.retransmits));
+    }
+}
+
+fn details<'a>(row: &Row<'a>) -> Option<&'a Details> {
+    row.entry.socket.details.as_deref()
+}
+
+fn tcp_info<'a>(row: &Row<'a>) -> Option<&'a TcpInfo> {
+    details(row)?.tcp_info.as_deref()
+}
+
+pub(super) fn rtt(row: &Row<'_>, _: &Names, out: &mut String) {
+    if let Some(rtt) = tcp_info(row).and_then(|info| info.rtt_us) {
+        push(out, format_args!("{}.{:03}ms", rtt / 1000, rtt % 1000));
+    }
+}
+
+pub(super) fn cwnd(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_some(out, tcp_info(row).and_then(|info| info.cwnd));
+}
+
+pub(super) fn retrans(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_some(out, tcp_info(row).and_then(|info| info.total_retrans));
+}
+
+pub(super) fn bytes_in(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_some(out, tcp_info(row).and_then(|info| info.bytes_received));
+}
+
+pub(super) fn bytes_out(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_some(out, tcp_info(row).and_then(TcpInfo::bytes_out));
+}
+
+pub(super) fn congestion(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_text(out, details(row).and_then(|details| details.congestion.as_ref()));
+}
+
+pub(super) fn memory(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_some(out, details(row).and_then(|details| details.memory).map(|memory| memory.queues()));
+}
+
+pub(super) fn drops(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_some(out, details(row).and_then(|details| details.drops));
+}
+
+pub(super) fn options(row: &Row<'_>, _: &Names, out: &mut String) {
+    let options = details(row).and_then(|details| details.options.as_deref()).unwrap_or_default();
+    for (index, option) in options.iter().enumerate() {
+        push(out, format_args!("{}{option}", if index > 0 { "," } else { "" }));
     }
 }
 

@@ -7,6 +7,7 @@ use crate::process::{Owner, Ownership, Process};
 use crate::render::row::Row;
 use crate::snapshot::Entry;
 use crate::socket::{Endpoint, Family, Interface, Protocol, Queues, Socket};
+use crate::tcp_info::TcpInfo;
 use crate::text::Text;
 
 /// A value to sort by. Within one column the variants are nearly always the same.
@@ -156,6 +157,47 @@ pub(super) fn backlog(entry: &Entry) -> Option<Key<'_>> {
 
 pub(super) fn timer(entry: &Entry) -> Option<Key<'_>> {
     entry.socket.timer.map(|timer| number(timer.expires_ms))
+}
+
+fn tcp_info(entry: &Entry) -> Option<&TcpInfo> {
+    entry.socket.details.as_ref()?.tcp_info.as_deref()
+}
+
+pub(super) fn rtt(entry: &Entry) -> Option<Key<'_>> {
+    tcp_info(entry)?.rtt_us.map(number)
+}
+
+pub(super) fn cwnd(entry: &Entry) -> Option<Key<'_>> {
+    tcp_info(entry)?.cwnd.map(number)
+}
+
+pub(super) fn retrans(entry: &Entry) -> Option<Key<'_>> {
+    tcp_info(entry)?.total_retrans.map(number)
+}
+
+pub(super) fn bytes_in(entry: &Entry) -> Option<Key<'_>> {
+    tcp_info(entry)?.bytes_received.map(number)
+}
+
+pub(super) fn bytes_out(entry: &Entry) -> Option<Key<'_>> {
+    tcp_info(entry)?.bytes_out().map(number)
+}
+
+pub(super) fn congestion(entry: &Entry) -> Option<Key<'_>> {
+    entry.socket.details.as_ref()?.congestion.as_ref().map(name)
+}
+
+pub(super) fn memory(entry: &Entry) -> Option<Key<'_>> {
+    entry.socket.details.as_ref()?.memory.map(|memory| number(memory.queues()))
+}
+
+pub(super) fn drops(entry: &Entry) -> Option<Key<'_>> {
+    entry.socket.details.as_ref()?.drops.map(number)
+}
+
+pub(super) fn options(entry: &Entry) -> Option<Key<'_>> {
+    let first = entry.socket.details.as_ref()?.options.as_ref()?.first()?;
+    Some(Key::Name(first.name().as_bytes()))
 }
 
 pub(super) fn uid(entry: &Entry) -> Option<Key<'_>> {

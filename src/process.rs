@@ -94,11 +94,16 @@ pub enum Via {
     AcceptQueue,
     /// A descriptor in a table that a thread has for itself (`CLONE_FILES`, `unshare(2)`).
     ThreadFd,
+    /// Registered with an io_uring of the process, with or without a descriptor
+    /// (`io_uring_register(2)`).
+    #[serde(rename = "io_uring")]
+    IoUring,
 }
 
 impl Via {
     /// Every way, in the order of the declaration.
-    pub const ALL: [Self; 4] = [Self::Fd, Self::Table, Self::AcceptQueue, Self::ThreadFd];
+    pub const ALL: [Self; 5] =
+        [Self::Fd, Self::Table, Self::AcceptQueue, Self::ThreadFd, Self::IoUring];
 
     /// Returns the word for it, as in the JSON and the filter language.
     pub const fn name(self) -> &'static str {
@@ -107,6 +112,7 @@ impl Via {
             Self::Table => "table",
             Self::AcceptQueue => "accept-queue",
             Self::ThreadFd => "thread-fd",
+            Self::IoUring => "io_uring",
         }
     }
 }

@@ -23,9 +23,9 @@ use std::time::Duration;
 
 use crate::error::CollectError;
 use crate::platform::clock::Deadline;
-use crate::platform::linux::owners::Descriptor;
+use crate::platform::linux::owners::Holding;
 use crate::platform::{Backend, Request, clock, process as facts, users};
-use crate::process::{Holder, Pid, Uid, Via};
+use crate::process::{Holder, Pid, Uid};
 use crate::snapshot::Collected;
 use crate::socket::{Inode, Socket, SocketId};
 
@@ -56,7 +56,7 @@ impl Backend for Linux {
 /// Walks all descriptors, looks again at what stayed unmatched, and reads the holders' processes.
 fn find_owners(collected: &mut Collected) {
     let scan = owners::scan(Some(&inodes(&collected.sockets)));
-    let mut holders = match_holders(&collected.sockets, &scan.descriptors);
+    let mut holders = match_holders(&collected.sockets, &scan.holdings);
     let missed = again::surprisingly_unmatched(&collected.sockets, &holders, &scan.gaps);
     collected.gaps.extend(scan.gaps);
     if !missed.is_empty() {
@@ -79,13 +79,19 @@ fn find_missed(collected: &mut Collected, missed: &HashSet<SocketId>) -> Vec<Hol
         collected.sockets.iter().filter(|socket| is_there(socket)).cloned().collect();
     left.retain(|socket| socket.inode.is_some());
 
-    let mut holders = match_holders(&left, &owners::scan(Some(&inodes(&left))).descriptors);
+    let scan = owners::scan(Some(&inodes(&left)));
+    let mut holders = match_holders(&left, &scan.holdings);
     retain_ownerless(&mut left, &holders);
     if !left.is_empty() {
-        let scan = owners::threads::scan(&inodes(&left), Deadline::after(SEARCH_BUDGET));
-        holders.extend(match_holders(&left, &scan.descriptors));
+        let wanted = inodes(&left);
+        let deadline = Deadline::after(SEARCH_BUDGET);
+        let threads = owners::threads::scan(&wanted, deadline);
+        let all_rings: Vec<_> = scan.rings.into_iter().chain(threads.rings).collect();
+        let rings = owners::rings::scan(&all_rings, &wanted, deadline);
+        holders.extend(match_holders(&left, &threads.holdings));
+        holders.extend(match_holders(&left, &rings.holdings));
         retain_ownerless(&mut left, &holders);
-        collected.gaps.extend(scan.gaps);
+        collected.gaps.extend(threads.gaps.into_iter().chain(rings.gaps));
     }
     if !left.is_empty() {
         collected.gaps.extend(owners::visibility::other_pid_namespaces());
@@ -103,9 +109,9 @@ fn inodes(sockets: &[Socket]) -> HashSet<Inode> {
     sockets.iter().filter_map(|socket| socket.inode).collect()
 }
 
-/// Turns descriptors into holders of these sockets. Several sockets may share an inode (an MPTCP
+/// Turns holdings into holders of these sockets. Several sockets may share an inode (an MPTCP
 /// socket and its first subflow).
-fn match_holders(sockets: &[Socket], descriptors: &[Descriptor]) -> Vec<Holder> {
+fn match_holders(sockets: &[Socket], holdings: &[Holding]) -> Vec<Holder> {
     let mut by_inode: Vec<(Inode, SocketId)> =
         sockets.iter().filter_map(|socket| Some((socket.inode?, socket.id))).collect();
     by_inode.sort_unstable();
@@ -113,16 +119,10 @@ fn match_holders(sockets: &[Socket], descriptors: &[Descriptor]) -> Vec<Holder> 
         let start = by_inode.partition_point(|(inode, _)| *inode < wanted);
         by_inode.iter().skip(start).take_while(move |(inode, _)| *inode == wanted)
     };
-    descriptors
+    holdings
         .iter()
-        .flat_map(|&Descriptor { pid, tid, fd, inode }| {
-            sockets_of(inode).map(move |&(_, socket)| Holder {
-                pid,
-                tid,
-                fd: Some(fd),
-                socket,
-                via: if tid.is_some() { Via::ThreadFd } else { Via::Fd },
-            })
+        .flat_map(|&Holding { pid, tid, fd, inode, via }| {
+            sockets_of(inode).map(move |&(_, socket)| Holder { pid, tid, fd, socket, via })
         })
         .collect()
 }

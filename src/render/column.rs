@@ -96,7 +96,7 @@ columns! {
     User "USER" ["user", "owner_user"] Left 6 Some(5), user;
     /// The descriptor in that process; `4@8123` is descriptor 4 of its thread 8123, which has a
     /// table for itself. `acc`: no descriptor yet, the connection waits for that process to accept
-    /// it.
+    /// it. `uring`: none, the socket is registered with an io_uring of that process.
     Fd "FD" ["fd", "descriptor"] Right 5 None, fd;
     /// The protocol, with a 6 for a socket of the IPv6 family, as netstat writes it.
     Proto "PROTO" ["proto", "protocol", "netid"] Left 9 None, proto;
@@ -180,7 +180,7 @@ columns! {
     Owner "OWNER" ["owner", "ownership"] Left 3 None, owner;
     /// How the owner was found: `fd` in its descriptors, `table` told by the system, `accept-queue`
     /// inferred from the listener the connection waits at, `thread-fd` in the descriptors that a
-    /// thread has for itself.
+    /// thread has for itself, `io_uring` registered with a ring.
     Via "VIA" ["via"] Left 2 None, via;
 }
 
@@ -233,11 +233,13 @@ impl Column {
     }
 
     /// Returns what a cell shows when its value is unknown: a question mark for facts about an
-    /// owner that is hidden, `acc` for the descriptor that `accept` has yet to make, a dash for
-    /// everything else.
+    /// owner that is hidden, how it is held for the descriptor that is not needed for that, a dash
+    /// for everything else.
     pub(crate) fn unknown(self, row: &Row<'_>) -> &'static str {
-        if self == Self::Fd && row.owner.is_some_and(|owner| owner.via == Via::AcceptQueue) {
-            return "acc";
+        match row.owner.map(|owner| owner.via) {
+            Some(Via::AcceptQueue) if self == Self::Fd => return "acc",
+            Some(Via::IoUring) if self == Self::Fd => return "uring",
+            Some(_) | None => {}
         }
         let Ownership::Hidden(reason) = &row.entry.ownership else { return "-" };
         match (self, reason) {

@@ -63,3 +63,27 @@ fn a_listener_in_a_threads_own_table_is_its_processs_with_the_thread() {
     let cells: Vec<&str> = table.split_whitespace().collect();
     assert_eq!(cells, [&process.pid().to_string(), &format!("{fd}@{tid}"), tid, "thread-fd"]);
 }
+
+/// A listener that is registered with an io_uring, and its descriptor closed.
+const RING: &str = "
+import ctypes, os, socket, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+IO_URING_SETUP, IO_URING_REGISTER, REGISTER_FILES = 425, 427, 2
+ring = libc.syscall(IO_URING_SETUP, 4, (ctypes.c_char * 120)())
+if ring < 0:
+    print('no', ctypes.get_errno(), flush=True)
+    sys.exit()
+s = socket.create_server(('127.0.0.1', 0))
+assert libc.syscall(IO_URING_REGISTER, ring, REGISTER_FILES, (ctypes.c_int * 1)(s.fileno()), 1) == 0
+port = s.getsockname()[1]
+s.close()
+print(port, flush=True)
+time.sleep(600)
+";
+
+#[test]
+fn a_listener_registered_with_an_io_uring_is_its_processs() {
+    let Some((process, words)) = python(RING) else { return };
+    let [port] = &words[..] else { return skip("io_uring is off here") };
+    assert_eq!(owners(&socket(port, "LISTEN")), [json!([process.pid(), null, null, "io_uring"])]);
+}

@@ -137,7 +137,7 @@ fn words() {
         (
             "via thread",
             "thread",
-            "'thread' is no way to find an owner; expected fd, table, accept-queue, thread-fd",
+            "'thread' is no way to find an owner; expected fd, table, accept-queue, thread-fd, io_uring",
         ),
         ("user rot", "rot", "unknown user 'rot'"),
         ("udp,tpc", "tpc", "'tpc' is no condition; expected one such as tcp, listen, port 80"),

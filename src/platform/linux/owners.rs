@@ -5,6 +5,7 @@
 //! nothing, and nothing is opened. What may not be read becomes a gap with its reason; a process
 //! that ends meanwhile is no gap, it holds nothing any more.
 
+pub(crate) mod rings;
 pub(crate) mod threads;
 pub(crate) mod visibility;
 
@@ -24,7 +25,7 @@ use rustix::path::{Arg, DecInt};
 use super::privilege::Privilege;
 use super::stat::read_stat;
 use crate::error::cause;
-use crate::process::{Fd, Pid, Tid};
+use crate::process::{Fd, Pid, Tid, Via};
 use crate::snapshot::{Gap, Missing};
 use crate::socket::Inode;
 
@@ -40,24 +41,46 @@ const MOST_SHARED: usize = 16;
 
 const PERMISSION_DENIED: &str = "permission denied";
 
-/// One descriptor that is a socket.
+/// One way in which a process holds a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Descriptor {
+pub(crate) struct Holding {
     /// The process.
     pub(crate) pid: Pid,
-    /// The thread, when the descriptor is in a table that it has for itself.
+    /// The thread, when it is in a table that it has for itself.
     pub(crate) tid: Option<Tid>,
-    /// The descriptor's number in that table.
-    pub(crate) fd: Fd,
+    /// The descriptor's number in that table, if it is held by a descriptor.
+    pub(crate) fd: Option<Fd>,
     /// The socket's inode.
     pub(crate) inode: Inode,
+    /// Which way that is.
+    pub(crate) via: Via,
+}
+
+/// One descriptor, whatever it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Descriptor {
+    pid: Pid,
+    tid: Option<Tid>,
+    fd: Fd,
+}
+
+impl Descriptor {
+    /// Reads what the kernel tells of the file behind it (`proc_pid_fdinfo(5)`).
+    fn read_fdinfo(self) -> io::Result<Vec<u8>> {
+        let Self { pid, tid, fd } = self;
+        let thread = tid.map_or(pid.0, |Tid(thread)| thread);
+        std::fs::read(format!("/proc/{pid}/task/{thread}/fdinfo/{fd}"))
+            .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+    }
 }
 
 /// What a walk found.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
-    /// Every descriptor found, by process and number.
-    pub(crate) descriptors: Vec<Descriptor>,
+    /// Every holding found, by process and descriptor.
+    pub(crate) holdings: Vec<Holding>,
+    /// Every descriptor of an io_uring met on the way.
+    pub(crate) rings: Vec<Descriptor>,
     /// What could not be read.
     pub(crate) gaps: Vec<Gap>,
 }
@@ -73,11 +96,10 @@ pub(crate) fn scan(wanted: Option<&HashSet<Inode>>) -> Scan {
     let shared = std::mem::take(&mut found.shared);
     found.add(deal(&shared, |chunk, worker| walk.chunk(chunk, worker)));
 
-    found.descriptors.sort();
-    let privilege = Privilege::read();
-    let mut gaps = gaps(found.failures, &privilege);
-    gaps.extend(visibility::hidden_processes(&pids, &privilege));
-    Scan { descriptors: found.descriptors, gaps }
+    found.holdings.sort();
+    let mut gaps = failed(found.failures);
+    gaps.extend(visibility::hidden_processes(&pids, &Privilege::read()));
+    Scan { holdings: found.holdings, rings: found.rings, gaps }
 }
 
 /// Opens `/proc` and lists the processes in it.
@@ -90,11 +112,12 @@ fn open_proc() -> io::Result<(OwnedFd, Vec<u32>)> {
 
 fn unreadable(errno: Errno) -> Scan {
     let gap = Gap::new(Missing::Descriptors, format!("read /proc: {}", cause(&errno.into())));
-    Scan { descriptors: Vec::new(), gaps: vec![gap.hint("check that /proc is mounted")] }
+    Scan { gaps: vec![gap.hint("check that /proc is mounted")], ..Scan::default() }
 }
 
 /// Returns a gap for each reason why descriptors could not be read, counting processes.
-fn gaps(failures: Vec<(Pid, Errno)>, privilege: &Privilege) -> Vec<Gap> {
+fn failed(failures: Vec<(Pid, Errno)>) -> Vec<Gap> {
+    let hint = if failures.is_empty() { None } else { Privilege::read().hint() };
     let mut pids_by_reason: BTreeMap<String, HashSet<Pid>> = BTreeMap::new();
     for (pid, errno) in failures {
         let reason = match errno {
@@ -106,7 +129,7 @@ fn gaps(failures: Vec<(Pid, Errno)>, privilege: &Privilege) -> Vec<Gap> {
     pids_by_reason
         .into_iter()
         .map(|(reason, pids)| {
-            let hint = if reason == PERMISSION_DENIED { privilege.hint() } else { None };
+            let hint = hint.filter(|_| reason == PERMISSION_DENIED);
             Gap {
                 hint: hint.map(str::to_owned),
                 ..Gap::new(Missing::Descriptors, reason).count(pids.len())
@@ -143,7 +166,8 @@ fn deal<J: Sync>(jobs: &[J], work: impl Fn(&J, &mut Worker) + Sync) -> Found {
 /// What one or several threads found.
 #[derive(Debug, Default)]
 struct Found {
-    descriptors: Vec<Descriptor>,
+    holdings: Vec<Holding>,
+    rings: Vec<Descriptor>,
     failures: Vec<(Pid, Errno)>,
     /// What is left of large tables, for every thread to take from.
     shared: Vec<Chunk>,
@@ -151,7 +175,8 @@ struct Found {
 
 impl Found {
     fn add(&mut self, other: Self) {
-        self.descriptors.extend(other.descriptors);
+        self.holdings.extend(other.holdings);
+        self.rings.extend(other.rings);
         self.failures.extend(other.failures);
         self.shared.extend(other.shared);
     }
@@ -243,9 +268,11 @@ impl Walk<'_> {
             worker.note(Pid(pid), result);
         }
         // Threads usually share one table: the process's.
-        found.descriptors.iter_mut().for_each(|descriptor| descriptor.tid = None);
-        found.descriptors.sort();
-        found.descriptors.dedup();
+        for holding in &mut found.holdings {
+            (holding.tid, holding.via) = (None, Via::Fd);
+        }
+        found.holdings.sort();
+        found.holdings.dedup();
         worker.found.add(found);
         Ok(())
     }
@@ -271,6 +298,10 @@ impl Walk<'_> {
         Ok(statat(&self.proc, format!("{pid}/task"), AtFlags::empty())?.st_nlink > 3)
     }
 
+    fn is_wanted(&self, inode: Inode) -> bool {
+        self.wanted.is_none_or(|wanted| wanted.contains(&inode))
+    }
+
     fn read_links(
         &self,
         pid: Pid,
@@ -280,15 +311,16 @@ impl Walk<'_> {
         found: &mut Found,
     ) -> io::Result<()> {
         for &number in numbers {
-            let inode = match read_socket_link(directory, DecInt::new(number)) {
-                // Closed since the directory was listed.
-                Err(Errno::NOENT) => None,
-                link => link?,
-            };
-            if let Some(inode) = inode
-                && self.wanted.is_none_or(|wanted| wanted.contains(&inode))
-            {
-                found.descriptors.push(Descriptor { pid, tid, fd: Fd(number), inode });
+            let fd = Fd(number);
+            match read_link(directory, DecInt::new(number)) {
+                Ok(Link::Socket(inode)) if self.is_wanted(inode) => {
+                    let via = if tid.is_some() { Via::ThreadFd } else { Via::Fd };
+                    found.holdings.push(Holding { pid, tid, fd: Some(fd), inode, via });
+                }
+                Ok(Link::Ring) => found.rings.push(Descriptor { pid, tid, fd }),
+                // Another file, or closed since the directory was listed.
+                Ok(Link::Socket(_) | Link::Other) | Err(Errno::NOENT) => {}
+                Err(errno) => return Err(errno),
             }
         }
         Ok(())
@@ -305,12 +337,23 @@ impl Worker {
     }
 }
 
-/// Reads a descriptor's link; `None` when it is no socket.
-fn read_socket_link(directory: &OwnedFd, name: impl Arg) -> io::Result<Option<Inode>> {
-    // `socket:[…]` takes 29 bytes at most; a longer link is cut, and is none.
+/// What a descriptor's link says that it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Link {
+    Socket(Inode),
+    Ring,
+    Other,
+}
+
+fn read_link(directory: &OwnedFd, name: impl Arg) -> io::Result<Link> {
+    // `socket:[…]` takes 29 bytes at most; a longer link is cut, and is another file's.
     let mut space = [MaybeUninit::uninit(); 32];
     let (link, _) = readlinkat_raw(directory, name, &mut space)?;
-    Ok(parse_socket_link(link))
+    Ok(match parse_socket_link(link) {
+        Some(inode) => Link::Socket(inode),
+        None if link == rings::LINK => Link::Ring,
+        None => Link::Other,
+    })
 }
 
 /// Parses the text of a descriptor's link, such as `socket:[4711]`; `None` when it is no socket.

@@ -53,26 +53,27 @@ impl Drop for Helper {
 
 /// Returns the descriptors found for this inode.
 fn holders(scan: &Scan, inode: u64) -> Vec<(u32, u32)> {
-    scan.descriptors
+    scan.holdings
         .iter()
-        .filter(|descriptor| descriptor.inode == Inode(inode))
-        .map(|descriptor| (descriptor.pid.0, descriptor.fd.0))
+        .filter(|holding| holding.inode == Inode(inode))
+        .map(|holding| (holding.pid.0, holding.fd.unwrap().0))
         .collect()
 }
 
 /// Returns the descriptors found in this process. Other tests start programs meanwhile, and until
 /// `exec` a child holds everything its parent does.
-fn own(mut scan: Scan) -> Vec<Descriptor> {
-    scan.descriptors.retain(|descriptor| descriptor.pid.0 == std::process::id());
-    scan.descriptors
+fn own(mut scan: Scan) -> Vec<Holding> {
+    scan.holdings.retain(|holding| holding.pid.0 == std::process::id());
+    scan.holdings
 }
 
-fn own_descriptor(socket: &(impl AsFd + AsRawFd)) -> Descriptor {
-    Descriptor {
+fn own_descriptor(socket: &(impl AsFd + AsRawFd)) -> Holding {
+    Holding {
         pid: Pid(std::process::id()),
         tid: None,
-        fd: Fd(u32::try_from(socket.as_raw_fd()).unwrap()),
+        fd: Some(Fd(u32::try_from(socket.as_raw_fd()).unwrap())),
         inode: Inode(inode(socket)),
+        via: Via::Fd,
     }
 }
 
@@ -196,14 +197,46 @@ fn a_socket_in_a_threads_own_table_is_found_with_the_thread() {
     let narrow = |number| u32::try_from(number).unwrap();
     let wanted = HashSet::from([Inode(inode)]);
     assert_eq!(holders(&scan(Some(&wanted)), inode), []);
-    let expected = Descriptor {
+    let expected = Holding {
         pid: Pid(narrow(pid)),
         tid: Some(Tid(narrow(tid))),
-        fd: Fd(narrow(fd)),
+        fd: Some(Fd(narrow(fd))),
         inode: Inode(inode),
+        via: Via::ThreadFd,
     };
     let found = threads::scan(&wanted, Deadline::after(Duration::from_mins(1)));
-    assert_eq!(found.descriptors, [expected]);
+    assert_eq!(found.holdings, [expected]);
+}
+
+/// A program that registers a listener with an io_uring and closes it; prints the process and the
+/// inode, or why it cannot.
+const RING: &str = "import ctypes, os, socket, sys\n\
+    libc = ctypes.CDLL(None, use_errno=True)\n\
+    ring = libc.syscall(425, 4, (ctypes.c_char * 120)())\n\
+    if ring < 0: print('no', os.strerror(ctypes.get_errno()), flush=True); sys.exit()\n\
+    s = socket.create_server(('127.0.0.1', 0))\n\
+    files = (ctypes.c_int * 3)(-1, s.fileno(), -1)\n\
+    assert libc.syscall(427, ring, 2, files, 3) == 0\n\
+    inode = os.fstat(s.fileno()).st_ino\n\
+    s.close()\n\
+    print(os.getpid(), inode, flush=True)\n\
+    sys.stdin.read()\n";
+
+#[test]
+fn a_socket_registered_with_an_io_uring_is_found_without_a_descriptor() {
+    let mut helper = Helper::python(RING);
+    let line = helper.line();
+    if let Some(why) = line.strip_prefix("no ") {
+        return skip(&format!("no io_uring: {why}"));
+    }
+    let (pid, inode) = line.split_once(' ').unwrap();
+    let (pid, inode) = (Pid(pid.parse().unwrap()), Inode(inode.parse().unwrap()));
+    let wanted = HashSet::from([inode]);
+    let scan = scan(Some(&wanted));
+    assert_eq!(scan.holdings, []);
+    let found = rings::scan(&scan.rings, &wanted, Deadline::after(Duration::from_mins(1)));
+    let expected = Holding { pid, tid: None, fd: None, inode, via: Via::IoUring };
+    assert_eq!(found.holdings, [expected]);
 }
 
 #[test]
@@ -231,7 +264,7 @@ fn report_for_another_test() {
     let scan = scan(None);
     let own = holders(&scan, inode(&listener));
     println!("own {}", own.len());
-    println!("others {}", scan.descriptors.iter().any(|found| found.pid.0 != std::process::id()));
+    println!("others {}", scan.holdings.iter().any(|found| found.pid.0 != std::process::id()));
     for gap in scan.gaps.into_iter().chain(visibility::other_pid_namespaces()) {
         println!("gap {} | {:?} | {}", gap.why, gap.count, gap.hint.unwrap_or_default());
     }

@@ -11,13 +11,12 @@ use std::os::fd::OwnedFd;
 use rustix::io;
 
 use super::{
-    Descriptor, Found, Scan, Walk, Worker, confirm, deal, gaps, open_directory, open_proc,
-    read_numbers, read_socket_link, unreadable,
+    Found, Holding, Link, Scan, Walk, Worker, confirm, deal, failed, open_directory, open_proc,
+    read_link, read_numbers, unreadable,
 };
 use crate::platform::clock::Deadline;
-use crate::platform::linux::privilege::Privilege;
 use crate::platform::linux::sys;
-use crate::process::Pid;
+use crate::process::{Pid, Via};
 use crate::snapshot::{Gap, Missing};
 use crate::socket::Inode;
 
@@ -33,13 +32,13 @@ pub(crate) fn scan(wanted: &HashSet<Inode>, deadline: Deadline) -> Scan {
         let result = walk.read_own_tables(pid, worker, deadline);
         worker.note(Pid(pid), result);
     });
-    found.descriptors.sort();
-    let mut gaps = gaps(found.failures, &Privilege::read());
+    found.holdings.sort();
+    let mut gaps = failed(found.failures);
     if deadline.has_passed() {
         let why = "looking through the descriptors of single threads took too long";
         gaps.push(Gap::new(Missing::Owners, why));
     }
-    Scan { descriptors: found.descriptors, gaps }
+    Scan { holdings: found.holdings, rings: found.rings, gaps }
 }
 
 impl Walk<'_> {
@@ -73,9 +72,8 @@ impl Walk<'_> {
                 .or_else(|errno| confirm(thread, errno));
             worker.note(Pid(pid), result);
         }
-        let descriptors = doubtful.descriptors;
-        worker.found.descriptors.extend(settle(pid, &tasks, descriptors));
-        worker.found.add(Found { descriptors: Vec::new(), ..doubtful });
+        let holdings = settle(pid, &tasks, doubtful.holdings);
+        worker.found.add(Found { holdings, ..doubtful });
         Ok(())
     }
 }
@@ -90,20 +88,18 @@ fn is_known(tables: &[u32], thread: u32) -> std::io::Result<bool> {
     Ok(false)
 }
 
-/// Makes the best of descriptors that were read without knowing whose table they are in: what the
-/// process has under the same number is the process's, what several threads have is named once.
-fn settle(pid: u32, tasks: &OwnedFd, descriptors: Vec<Descriptor>) -> Vec<Descriptor> {
-    let is_process_s = |descriptor: &Descriptor| {
-        let link = format!("{pid}/fd/{}", descriptor.fd);
-        read_socket_link(tasks, link).is_ok_and(|inode| inode == Some(descriptor.inode))
-    };
-    let mut settled: Vec<Descriptor> = descriptors
-        .into_iter()
-        .map(|found| Descriptor { tid: found.tid.filter(|_| !is_process_s(&found)), ..found })
-        .collect();
-    settled.sort_by_key(|found| (found.fd, found.inode, found.tid));
-    settled.dedup_by_key(|found| (found.fd, found.inode));
-    settled
+/// Makes the best of what was read without knowing whose table it is in: what the process has under
+/// the same number is the process's, what several threads have is named once.
+fn settle(pid: u32, tasks: &OwnedFd, mut holdings: Vec<Holding>) -> Vec<Holding> {
+    for holding in &mut holdings {
+        let Some(fd) = holding.fd else { continue };
+        if read_link(tasks, format!("{pid}/fd/{fd}")) == Ok(Link::Socket(holding.inode)) {
+            (holding.tid, holding.via) = (None, Via::Fd);
+        }
+    }
+    holdings.sort_by_key(|holding| (holding.fd, holding.inode, holding.tid));
+    holdings.dedup_by_key(|holding| (holding.fd, holding.inode));
+    holdings
 }
 
 #[cfg(test)]
@@ -121,18 +117,19 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let pid = std::process::id();
         let inode = Inode(rustix::fs::fstat(&listener).unwrap().st_ino);
-        let own = Descriptor {
+        let own = Holding {
             pid: Pid(pid),
             tid: Some(Tid(70_000)),
-            fd: Fd(u32::try_from(listener.as_raw_fd()).unwrap()),
+            fd: Some(Fd(u32::try_from(listener.as_raw_fd()).unwrap())),
             inode,
+            via: Via::ThreadFd,
         };
-        let elsewhere = Descriptor { fd: Fd(u32::MAX), ..own };
-        let of_another = |found| Descriptor { tid: Some(Tid(70_001)), ..found };
+        let elsewhere = Holding { fd: Some(Fd(u32::MAX)), ..own };
+        let of_another = |found| Holding { tid: Some(Tid(70_001)), ..found };
 
         let tasks = open_directory(CWD, c"/proc/self/task").unwrap();
         let read = vec![own, elsewhere, of_another(own), of_another(elsewhere)];
-        let expected = [Descriptor { tid: None, ..own }, elsewhere];
+        let expected = [Holding { tid: None, via: Via::Fd, ..own }, elsewhere];
         assert_eq!(settle(pid, &tasks, read), expected);
     }
 }

@@ -82,6 +82,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand -V 'Print version'
             cand --version 'Print version'
             cand list 'List sockets with their owners; also: ls, or no command at all'
+            cand close 'Close one connection from outside (Linux, root); a listener is refused'
             cand serve 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path'
             cand connect 'Connect to an echo server, send, and verify that every byte comes back'
             cand demo 'Watch real sockets live: each call, and the rows it makes'
@@ -153,6 +154,14 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'sockscope;close'= {
+            cand -y 'Close without asking'
+            cand --yes 'Close without asking'
+            cand -n 'Say what would be closed and what that does; close nothing'
+            cand --dry-run 'Say what would be closed and what that does; close nothing'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'sockscope;serve'= {
             cand -p 'The port, if ADDR has none; 0 takes a free one and tells which'
             cand --port 'The port, if ADDR has none; 0 takes a free one and tells which'
@@ -213,6 +222,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
         }
         &'sockscope;help'= {
             cand list 'List sockets with their owners; also: ls, or no command at all'
+            cand close 'Close one connection from outside (Linux, root); a listener is refused'
             cand serve 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path'
             cand connect 'Connect to an echo server, send, and verify that every byte comes back'
             cand demo 'Watch real sockets live: each call, and the rows it makes'
@@ -222,6 +232,8 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'sockscope;help;list'= {
+        }
+        &'sockscope;help;close'= {
         }
         &'sockscope;help;serve'= {
         }

@@ -107,6 +107,14 @@ module completions {
     ...filter: string         # Rows wanted, in words: tcp and listen and port 3000-3999
   ]
 
+  # Close one connection from outside (Linux, root); a listener is refused
+  export extern "sockscope close" [
+    --yes(-y)                 # Close without asking
+    --dry-run(-n)             # Say what would be closed and what that does; close nothing
+    --help(-h)                # Print help
+    ...socket: string         # Its cookie, LOCAL->PEER, or a filter that only it matches
+  ]
+
   # Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path
   export extern "sockscope serve" [
     --port(-p): string        # The port, if ADDR has none; 0 takes a free one and tells which
@@ -182,6 +190,10 @@ module completions {
 
   # List sockets with their owners; also: ls, or no command at all
   export extern "sockscope help list" [
+  ]
+
+  # Close one connection from outside (Linux, root); a listener is refused
+  export extern "sockscope help close" [
   ]
 
   # Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path

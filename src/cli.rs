@@ -5,6 +5,7 @@
 //! stdout is the answer, stderr is everything else.
 
 pub mod args;
+pub mod close;
 pub mod completions;
 pub mod connect;
 pub mod demo;
@@ -16,6 +17,7 @@ pub mod plan;
 mod runtime;
 pub mod schema;
 pub mod serve;
+pub mod target;
 pub mod terminal;
 
 use std::io::{self, Write};
@@ -77,12 +79,26 @@ Examples:
 Exit codes: 0 found, 1 nothing matched, 2 trouble
 ";
 
+/// The examples at the end of `sockscope close --help`.
+const CLOSE_EXAMPLES: &str = "\
+Examples:
+  sockscope close 4110                                a cookie: sockscope list -o +cookie
+  sockscope close '127.0.0.1:80->127.0.0.1:5000'      both ends, the local one first
+  sockscope close --dry-run 'dst 10.0.0.7 and port 22'
+  sockscope close --yes 'state time-wait and sport 8080'
+
+Exit codes: 0 closed, 1 there was none or it was gone, 2 trouble (none or several named, refused)
+";
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List sockets with their owners; also: ls, or no command at all
     #[command(alias = "ls", after_help = LIST_EXAMPLES)]
     List(Box<ListArgs>),
+    /// Close one connection from outside (Linux, root); a listener is refused
+    #[command(after_help = CLOSE_EXAMPLES)]
+    Close(close::CloseArgs),
     /// Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path
     Serve(serve::ServeArgs),
     /// Connect to an echo server, send, and verify that every byte comes back
@@ -101,6 +117,7 @@ impl Command {
     fn run(&self, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         match self {
             Self::List(args) => list::run(args, io),
+            Self::Close(args) => close::run(args, io),
             Self::Serve(args) => serve::run(args, io),
             Self::Connect(args) => connect::run(args, io),
             Self::Demo(args) => demo::run(args, io),

@@ -5,6 +5,7 @@
 //! ARCHITECTURE.md names has a `cfg(target_os)`.
 
 pub mod clock;
+pub mod destroy;
 pub mod limits;
 #[cfg(target_os = "linux")]
 pub mod linux;
@@ -26,6 +27,8 @@ mod unsupported;
 pub(crate) mod users;
 
 use std::ops::RangeInclusive;
+
+pub use destroy::{DestroyError, destroy};
 
 use crate::error::CollectError;
 use crate::process::Pid;

@@ -18,6 +18,7 @@ pub mod csv;
 pub mod fields;
 pub mod json;
 pub mod names;
+pub mod phrase;
 pub mod pids;
 pub mod row;
 pub mod sanitize;

@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::cli::Exit;
 use crate::echo::error::EchoError;
 use crate::error::{CollectError, cause};
+use crate::platform::DestroyError;
 
 /// A failure with its way out. The text fits after `sockscope: `.
 #[derive(Debug, Error)]
@@ -59,6 +60,8 @@ fn hint_of(error: &(dyn StdError + 'static)) -> Option<String> {
         failure.hint.clone()
     } else if let Some(error) = error.downcast_ref::<EchoError>() {
         error.hint()
+    } else if let Some(error) = error.downcast_ref::<DestroyError>() {
+        error.hint().map(str::to_owned)
     } else {
         error.downcast_ref::<CollectError>().and_then(CollectError::hint).map(str::to_owned)
     }

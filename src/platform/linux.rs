@@ -6,6 +6,7 @@
 
 mod again;
 mod command;
+pub(crate) mod destroy;
 mod diag_details;
 mod inet_diag;
 mod netlink;

@@ -11,6 +11,8 @@
 mod architecture;
 mod cli;
 #[cfg(target_os = "linux")]
+mod close;
+#[cfg(target_os = "linux")]
 mod demo;
 #[cfg(target_os = "linux")]
 mod differential;

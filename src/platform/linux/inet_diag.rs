@@ -135,6 +135,45 @@ pub(crate) fn encode_request(
     Some(body)
 }
 
+/// Returns the body of a request for exactly this socket: by its ends and its cookie, in the order
+/// that lookups of TCP and SOCK_DESTROY take (`inet_diag_find_one_icsk`, `__udp_diag_destroy`;
+/// linux/net/ipv4). An IPv4-mapped connection is found through AF_INET6, as its row says. `None`
+/// without a cookie: the ends alone may be another socket's by now.
+pub(crate) fn encode_exact(socket: &Socket) -> Option<Vec<u8>> {
+    let family = match socket.family {
+        Family::Inet => AF_INET,
+        Family::Inet6 => AF_INET6,
+        Family::Unix => return None,
+    };
+    let (source, source_port) = encode_end(socket.local.as_ref())?;
+    let (destination, destination_port) = encode_end(socket.peer.as_ref())?;
+    let Cookie(cookie) = socket.cookie?;
+    let low = u32::try_from(cookie & u64::from(u32::MAX)).ok()?;
+    let high = u32::try_from(cookie >> 32).ok()?;
+    let id = SockId {
+        source_port,
+        destination_port,
+        source,
+        destination,
+        interface: socket.interface.as_ref().map_or(0, |interface| interface.index),
+        cookie: [low, high],
+    };
+    let protocol = protocol_number(socket.protocol)?;
+    let states = u32::MAX;
+    let request = DiagRequest { family, protocol, extensions: 0, raw_protocol: 0, states, id };
+    Some(request.as_bytes().to_vec())
+}
+
+fn encode_end(end: Option<&Endpoint>) -> Option<([u8; 16], U16)> {
+    let Endpoint::Inet { address, port, .. } = end? else { return None };
+    let mut bytes = [0; 16];
+    match address {
+        IpAddr::V4(v4) => bytes.get_mut(..4)?.copy_from_slice(&v4.octets()),
+        IpAddr::V6(v6) => bytes = v6.octets(),
+    }
+    Some((bytes, U16::new(*port)))
+}
+
 /// Compiles a wish for ports into the kernel's filter (`inet_diag_bc_run`,
 /// linux/net/ipv4/inet_diag.c). A program accepts by going on to exactly its end, and rejects by
 /// going four bytes further.
@@ -466,6 +505,24 @@ mod tests {
         let nested = [&[0xf8, 0xff, 19, 0x80][..], &vec![0xff; 0xfff4], &[5, 0, 11, 0, 0, 0, 0, 0]];
         bytes.extend(nested.concat());
         assert_eq!(decode(&bytes).unwrap().v6only, Some(false));
+    }
+
+    #[test]
+    fn an_exact_request_names_the_socket_its_own_row_describes() {
+        let table = include_bytes!("../../../tests/fixtures/raw/linux/tcp6.netlink");
+        let mut connections = 0;
+        for row in recorded_messages(table) {
+            let socket = decode(&row).unwrap();
+            if socket.peer.is_some() {
+                connections += 1;
+                // The id is the same in both: at 8 in a request, at 4 in a row.
+                assert_eq!(encode_exact(&socket).unwrap()[8..56], row[4..52], "{socket:?}");
+            }
+            // Without a cookie the ends could be another's by now; without a peer it is no connection.
+            let nameless = Socket { cookie: None, ..socket };
+            assert_eq!(encode_exact(&nameless), None);
+        }
+        assert!(connections > 0);
     }
 
     #[test]

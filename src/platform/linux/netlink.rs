@@ -1,4 +1,5 @@
-//! Asks the kernel for a table through netlink (`netlink(7)`): one request out, many messages back.
+//! Asks the kernel for a table through netlink (`netlink(7)`): one request out, many messages back;
+//! or tells it to do something: one request out, one answer back.
 //!
 //! Knows the envelope only; what is inside is the caller's. An answer that is an error, that was
 //! cut, or that changed under way is told apart from an empty table: never "no sockets" for "no
@@ -22,6 +23,7 @@ const SEQUENCE: u32 = 1;
 
 // linux/include/uapi/linux/netlink.h
 const NLM_F_REQUEST: u16 = 0x01;
+const NLM_F_ACK: u16 = 0x04;
 const NLM_F_DUMP_INTR: u16 = 0x10;
 const NLM_F_DUMP: u16 = 0x300;
 const NLMSG_NOOP: u16 = 1;
@@ -64,8 +66,23 @@ pub(crate) fn dump<T>(
     rows: &mut Vec<T>,
     decode: impl Fn(&[u8]) -> Option<T>,
 ) -> io::Result<Outcome> {
-    let request = encode_request(kind, body)?;
+    let request = encode_request(kind, NLM_F_DUMP, body)?;
     repeat(rows, decode, |size, each| attempt(&request, size, each))
+}
+
+/// Tells the kernel to do something, and waits for its answer.
+///
+/// # Errors
+///
+/// The kernel's own answer: it was not done.
+pub(crate) fn command(kind: u16, body: &[u8]) -> io::Result<()> {
+    let request = encode_request(kind, NLM_F_ACK, body)?;
+    match attempt(&request, BUFFER, &mut |_| ())? {
+        Ending::Consistent => Ok(()),
+        Ending::Interrupted | Ending::Cut { .. } => {
+            Err(io::Error::new(io::ErrorKind::InvalidData, "the kernel's answer was lost"))
+        }
+    }
 }
 
 /// Attempts a dump, given the size of the buffer, until it comes through whole or the attempts are
@@ -206,9 +223,9 @@ fn split_message(bytes: &[u8]) -> io::Result<Option<Message<'_>>> {
     Ok(Some(Message { header, payload, rest }))
 }
 
-fn encode_request(kind: u16, body: &[u8]) -> io::Result<Vec<u8>> {
+fn encode_request(kind: u16, flags: u16, body: &[u8]) -> io::Result<Vec<u8>> {
     let length = u32::try_from(size_of::<Header>() + body.len()).map_err(io::Error::other)?;
-    let flags = NLM_F_REQUEST | NLM_F_DUMP;
+    let flags = NLM_F_REQUEST | flags;
     let header = Header { length, kind, flags, sequence: SEQUENCE, port: 0 };
     Ok([header.as_bytes(), body].concat())
 }
@@ -394,7 +411,7 @@ mod tests {
         // `struct inet_diag_req_v2` for TCP over IPv4, every state: a row needs more than 80 bytes.
         let mut body = vec![2, 6, 0, 0, 0xff, 0xff, 0xff, 0xff];
         body.resize(56, 0);
-        let request = encode_request(20, &body).unwrap();
+        let request = encode_request(20, NLM_F_DUMP, &body).unwrap();
         let ending = attempt(&request, 80, &mut |_| {}).unwrap();
         assert!(matches!(ending, Ending::Cut { needed: 81.. }), "{ending:?}");
         drop(listener);

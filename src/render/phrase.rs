@@ -1,0 +1,103 @@
+//! Sockets and their owners as parts of a sentence, safe for a terminal.
+
+use crate::process::{HiddenReason, Ownership, Process};
+use crate::render::row::Row;
+use crate::render::sanitize;
+use crate::snapshot::Entry;
+use crate::socket::{Endpoint, Socket};
+
+/// Returns whose the socket is: `nginx (800, +2)`, `nobody`, `somebody you may not see (user avahi)`.
+pub fn owner(entry: &Entry) -> String {
+    match &entry.ownership {
+        Ownership::Held(owners) => {
+            let Some(main) = owners.first() else { return "nobody".to_owned() };
+            match (Row { entry, owner: Some(main) }).others() {
+                0 => process(&main.process),
+                others => format!("{} ({}, +{others})", command(&main.process), main.process.pid),
+            }
+        }
+        Ownership::Kernel => "nobody".to_owned(),
+        Ownership::Hidden(reason) => {
+            let who = match reason {
+                HiddenReason::Permission => "somebody you may not see",
+                HiddenReason::Vanished => "somebody who is gone by now",
+                HiddenReason::NoDescriptor => "somebody without a descriptor for it",
+                HiddenReason::NotAsked => "somebody",
+            };
+            let user = match (&entry.user, entry.socket.uid) {
+                (Some(name), _) => format!(" (user {})", sanitize::text(name)),
+                (None, Some(uid)) => format!(" (user {uid})"),
+                (None, None) => String::new(),
+            };
+            who.to_owned() + &user
+        }
+    }
+}
+
+/// Returns a process by name and number: `nginx (800)`.
+pub fn process(process: &Process) -> String {
+    format!("{} ({})", command(process), process.pid)
+}
+
+/// Returns the name of a process; `?` when it could not be read.
+pub fn command(process: &Process) -> String {
+    process.command.as_ref().map_or_else(|| "?".to_owned(), |name| sanitize::text(name).into())
+}
+
+/// Returns the protocol, with a 6 for the IPv6 family: `tcp6`.
+pub fn protocol(socket: &Socket) -> String {
+    let six = if socket.family == crate::socket::Family::Inet6 { "6" } else { "" };
+    format!("{}{six}", socket.protocol)
+}
+
+/// Returns one end; `-` when there is none.
+pub fn end(end: Option<&Endpoint>) -> String {
+    end.map_or_else(|| "-".to_owned(), |end| sanitize::string(&end.to_string()).into_owned())
+}
+
+/// Returns both ends, or the local one: `127.0.0.1:80->127.0.0.1:5000`. That is how a command takes it.
+pub fn ends(socket: &Socket) -> String {
+    match &socket.peer {
+        Some(peer) => format!("{}->{}", end(socket.local.as_ref()), end(Some(peer))),
+        None => end(socket.local.as_ref()),
+    }
+}
+
+/// Returns a number with its noun: `1 socket`, `2 sockets`.
+pub fn count(number: usize, noun: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{s}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::fixture;
+
+    fn owners() -> Vec<String> {
+        fixture::snapshot().entries.iter().map(owner).collect()
+    }
+
+    #[test]
+    fn every_kind_of_owner_has_its_words() {
+        let owners = owners();
+        for words in [
+            "nginx (811, +3)",
+            "nginx (813)",
+            "nobody",
+            "somebody you may not see (user 70)",
+            "somebody who is gone by now (user alice)",
+            "systemd-resolve (700)",
+        ] {
+            assert!(owners.iter().any(|owner| owner == words), "{words}: {owners:#?}");
+        }
+    }
+
+    #[test]
+    fn no_name_drives_the_terminal() {
+        assert!(!owners().concat().contains(char::is_control));
+        for entry in &fixture::snapshot().entries {
+            assert!(!ends(&entry.socket).contains(char::is_control));
+        }
+    }
+}

@@ -271,8 +271,11 @@ fn every_socket_has_an_id_and_a_cookie_of_its_own() {
 struct Scene {
     port: u16,
     client_port: u16,
+    bound_port: u16,
+    /// Those of all its sockets.
+    cookies: HashSet<Cookie>,
     /// Keeps the sockets open.
-    _sockets: (TcpListener, TcpStream, TcpStream, TcpStream, UdpSocket),
+    _sockets: (TcpListener, TcpStream, TcpStream, TcpStream, UdpSocket, OwnedFd),
 }
 
 fn scene() -> Scene {
@@ -281,22 +284,35 @@ fn scene() -> Scene {
     let (client, server) = connection(&listener);
     let waiting = TcpStream::connect(address).unwrap();
     let (local, peer) = ends(&waiting);
-    becomes(peer, local, TcpState::Established);
+    let unaccepted = becomes(peer, local, TcpState::Established);
     // The same port, so that the filter is seen to work on UDP too. Taken by somebody: then another.
     let udp = UdpSocket::bind(address).unwrap_or_else(|_| UdpSocket::bind(LOCALHOST).unwrap());
-    let client_port = client.local_addr().unwrap().port();
-    Scene { port: address.port(), client_port, _sockets: (listener, client, server, waiting, udp) }
+    let (bound, bound_port) = bound_only();
+    let sockets = [
+        listener.as_fd(),
+        client.as_fd(),
+        server.as_fd(),
+        waiting.as_fd(),
+        udp.as_fd(),
+        bound.as_fd(),
+    ];
+    let own = sockets.map(|socket| Cookie(sockopt::socket_cookie(socket).unwrap()));
+    Scene {
+        port: address.port(),
+        client_port: client.local_addr().unwrap().port(),
+        bound_port,
+        cookies: own.into_iter().chain(unaccepted.cookie).collect(),
+        _sockets: (listener, client, server, waiting, udp, bound),
+    }
 }
 
 /// Says which sockets a filter keeps.
 type Keep<'a> = &'a dyn Fn(&Socket) -> bool;
 
-/// Returns the cookies of a dump's sockets that have one of the ports at either end: what others
-/// do meanwhile does not matter.
-fn cookies(request: &Request, ports: &[u16], keep: impl Fn(&Socket) -> bool) -> Vec<Cookie> {
-    let ours = |socket: &Socket| {
-        [local_port(socket), peer_port(socket)].iter().flatten().any(|port| ports.contains(port))
-    };
+/// Returns the cookies of the scene's sockets in a dump: what others do meanwhile does not matter,
+/// not even on the same ports.
+fn cookies(request: &Request, scene: &Scene, keep: impl Fn(&Socket) -> bool) -> Vec<Cookie> {
+    let ours = |socket: &Socket| socket.cookie.is_some_and(|own| scene.cookies.contains(&own));
     let sockets = dump(request).unwrap().sockets;
     let kept = sockets.iter().filter(|socket| ours(socket) && keep(socket));
     let mut cookies: Vec<Cookie> = kept.filter_map(|socket| socket.cookie).collect();
@@ -307,9 +323,7 @@ fn cookies(request: &Request, ports: &[u16], keep: impl Fn(&Socket) -> bool) -> 
 #[test]
 fn a_dump_narrowed_to_ports_is_the_full_one_filtered() {
     let scene = scene();
-    let (bound, bound_port) = bound_only();
-    let ours = [scene.port, scene.client_port, bound_port];
-    for port in ours {
+    for port in [scene.port, scene.client_port, scene.bound_port] {
         for range in [port..=port, port - 1..=port + 1, 0..=port, port..=u16::MAX] {
             let local = |s: &Socket| local_port(s).is_some_and(|port| range.contains(&port));
             let peer = |s: &Socket| range.contains(&peer_port(s).unwrap_or(0));
@@ -322,19 +336,16 @@ fn a_dump_narrowed_to_ports_is_the_full_one_filtered() {
             for (wish, keep) in wishes {
                 let name = format!("{wish:?}");
                 let request = Request { ports: Some(wish), owners: false, ..EVERYTHING() };
-                let narrowed = cookies(&request, &ours, |_| true);
-                assert_eq!(narrowed, cookies(&EVERYTHING(), &ours, keep), "{name}");
+                let narrowed = cookies(&request, &scene, |_| true);
+                assert_eq!(narrowed, cookies(&EVERYTHING(), &scene, keep), "{name}");
             }
         }
     }
-    drop(bound);
 }
 
 #[test]
 fn a_dump_narrowed_to_states_is_the_full_one_filtered() {
     let scene = scene();
-    let (bound, bound_port) = bound_only();
-    let ours = [scene.port, scene.client_port, bound_port];
     for states in [
         vec![TcpState::Listen],
         vec![TcpState::Bound],
@@ -347,10 +358,9 @@ fn a_dump_narrowed_to_states_is_the_full_one_filtered() {
             |s: &Socket| if s.peer.is_some() { TcpState::Established } else { TcpState::Closed };
         let wanted = |s: &Socket| states.contains(&s.state.unwrap_or(stateless(s)));
         let request = Request { states: Some(states.clone()), owners: false, ..EVERYTHING() };
-        let narrowed = cookies(&request, &ours, |_| true);
-        assert_eq!(narrowed, cookies(&EVERYTHING(), &ours, wanted), "{states:?}");
+        let narrowed = cookies(&request, &scene, |_| true);
+        assert_eq!(narrowed, cookies(&EVERYTHING(), &scene, wanted), "{states:?}");
     }
-    drop(bound);
 }
 
 #[test]

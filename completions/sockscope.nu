@@ -45,6 +45,7 @@ module completions {
     --verbose(-v)             # Tell all that could not be seen
     --quiet(-q)               # Tell nothing but errors
     --backend: string@"nu-complete sockscope backend" # native or portable (netstat2, sysinfo)
+    --netns: string           # Network namespaces: all, PID, NAME or current
     --record: path            # Also write all that was collected to FILE
     --redact                  # Replace names, users and addresses in it
     --replay: path            # List a recording; - reads it from stdin
@@ -99,6 +100,7 @@ module completions {
     --verbose(-v)             # Tell all that could not be seen
     --quiet(-q)               # Tell nothing but errors
     --backend: string@"nu-complete sockscope list backend" # native or portable (netstat2, sysinfo)
+    --netns: string           # Network namespaces: all, PID, NAME or current
     --record: path            # Also write all that was collected to FILE
     --redact                  # Replace names, users and addresses in it
     --replay: path            # List a recording; - reads it from stdin

@@ -28,6 +28,14 @@ pub enum CollectError {
         #[source]
         source: io::Error,
     },
+    /// The network namespace asked for cannot be found or read.
+    #[error("cannot read the network namespace {netns}: {why}")]
+    Netns {
+        /// The namespace as it was asked for.
+        netns: String,
+        /// The cause, a fragment.
+        why: String,
+    },
     /// There is no backend for this system.
     #[error("sockscope does not know how to list the sockets of {platform}")]
     Unsupported {
@@ -43,6 +51,7 @@ impl CollectError {
             Self::Unreadable { operation, .. } => {
                 operation.contains("/proc").then_some("check that /proc is mounted and readable")
             }
+            Self::Netns { .. } => Some("see them all with: sockscope list --netns all"),
             Self::Recording { .. } => Some("make one with: sockscope list --record FILE"),
             Self::Unsupported { .. } => {
                 Some("a recording from another machine can be listed: sockscope list --replay FILE")

@@ -26,6 +26,7 @@ pub mod signals;
 mod unsupported;
 pub(crate) mod users;
 
+use std::fmt;
 use std::ops::RangeInclusive;
 
 pub use destroy::{DestroyError, destroy};
@@ -83,12 +84,25 @@ pub enum NetnsWish {
     Current,
     /// Every one that can be found.
     All,
-    /// The one this process is in.
+    /// The one that process is in.
     Of(Pid),
     /// The one with this number.
     Id(NetnsId),
-    /// The one with this name: `host`, or one of `/run/netns`.
+    /// The one with this name, as the listing shows it.
     Named(String),
+}
+
+impl fmt::Display for NetnsWish {
+    /// Writes what `--netns` takes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Current => f.pad("current"),
+            Self::All => f.pad("all"),
+            Self::Of(pid) => pid.fmt(f),
+            Self::Id(netns) => netns.fmt(f),
+            Self::Named(name) => f.pad(name),
+        }
+    }
 }
 
 /// Which sockets are wanted, by port.
@@ -103,7 +117,7 @@ pub enum PortWish {
 }
 
 /// A source of socket tables: an operating system, or a recording.
-pub trait Backend: std::fmt::Debug {
+pub trait Backend: fmt::Debug {
     /// Reads the tables asked for.
     ///
     /// # Errors

@@ -8,8 +8,10 @@ use clap::{ArgGroup, Args, ValueEnum};
 
 use crate::cli::terminal::ColorChoice;
 use crate::filter::Filter;
+use crate::platform::NetnsWish;
+use crate::process::Pid;
 use crate::render::fields::Fields;
-use crate::socket::Protocol;
+use crate::socket::{NetnsId, Protocol};
 
 mod tables;
 
@@ -169,6 +171,9 @@ pub struct SourceArgs {
     /// native or portable (netstat2, sysinfo)
     #[arg(long, value_name = "NAME", value_enum, default_value_t, hide_possible_values = true)]
     pub backend: BackendName,
+    /// Network namespaces: all, PID, NAME or current
+    #[arg(long, value_name = "NETNS", value_parser = parse_netns, conflicts_with = "replay")]
+    pub netns: Option<NetnsWish>,
     /// Also write all that was collected to FILE
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
@@ -214,6 +219,23 @@ fn parse_fields(letters: &str) -> Result<Fields, String> {
     Fields::parse(letters).map_err(|error| {
         format!("{error}\nhint: -F takes the next word for letters; a filter may follow --")
     })
+}
+
+/// Linux gives no greater process number (`PID_MAX_LIMIT`, linux/include/linux/threads.h), and no
+/// smaller one to a namespace (`PROC_DYNAMIC_FIRST`, linux/fs/proc/generic.c).
+const MAX_PID: u64 = 1 << 22;
+
+fn parse_netns(text: &str) -> Result<NetnsWish, &'static str> {
+    match (text, text.parse::<u64>()) {
+        ("", _) => Err("expected all, current, a process number or a name"),
+        ("all", _) => Ok(NetnsWish::All),
+        ("current", _) => Ok(NetnsWish::Current),
+        (_, Ok(number)) => Ok(match u32::try_from(number) {
+            Ok(pid) if number <= MAX_PID => NetnsWish::Of(Pid(pid)),
+            Ok(_) | Err(_) => NetnsWish::Id(NetnsId(number)),
+        }),
+        (name, Err(_)) => Ok(NetnsWish::Named(name.to_owned())),
+    }
 }
 
 pub(super) fn parse_duration(text: &str) -> Result<Duration, humantime::DurationError> {
@@ -296,6 +318,18 @@ mod tests {
     #[test]
     fn a_flag_typed_twice_is_typed_once() {
         assert!(parsed(&["-nn", "-t", "-t"]).tables.tcp);
+    }
+
+    #[test]
+    fn a_namespace_is_a_process_a_number_or_a_name() {
+        let wish = |text| parsed(&["--netns", text]).source.netns.unwrap();
+        assert_eq!(wish("all"), NetnsWish::All);
+        assert_eq!(wish("current"), NetnsWish::Current);
+        assert_eq!(wish("4194304"), NetnsWish::Of(Pid(4_194_304)));
+        assert_eq!(wish("4026531833"), NetnsWish::Id(NetnsId(4_026_531_833)));
+        assert_eq!(wish("blue"), NetnsWish::Named("blue".to_owned()));
+        assert!(refused(&["--netns", ""]).contains("a process number or a name"));
+        assert!(refused(&["--netns", "all", "--replay", "x"]).contains("cannot be used with"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 
 use crate::cli::args::{BackendName, FormatArgs, ListArgs, SelectArgs, TableArgs};
 use crate::filter::{self, Filter, FilterError, Names};
-use crate::platform::Request;
+use crate::platform::{NetnsWish, Request};
 use crate::render::column::{self, Column};
 use crate::render::csv;
 use crate::render::fields::Fields;
@@ -99,9 +99,12 @@ impl Plan {
             .and(plan_selection(select, names)?)
             .and(plan_tables(tables));
         let sort = plan_sort(format.sort.as_deref())?;
-        let columns = plan_columns(format, tables.extended)?;
         let mut request = Request::default();
         filter.widen(&mut request);
+        if let Some(netns) = &source.netns {
+            request.netns.clone_from(netns);
+        }
+        let columns = plan_columns(format, tables.extended, &request)?;
         request.details |= source.record.is_some()
             || format.json
             || format.jsonl
@@ -171,11 +174,19 @@ fn plan_sort(list: Option<&str>) -> anyhow::Result<Vec<SortKey>> {
     list.map_or(Ok(Vec::new()), SortKey::parse_list).context("--sort")
 }
 
-fn plan_columns(args: &FormatArgs, extended: bool) -> anyhow::Result<Vec<Column>> {
-    let usual = if args.csv { csv::DEFAULT } else { column::DEFAULT };
+/// Returns the columns asked for. Where rows may be of several namespaces, the usual ones say of which.
+fn plan_columns(
+    args: &FormatArgs,
+    extended: bool,
+    request: &Request,
+) -> anyhow::Result<Vec<Column>> {
+    let mut usual = if args.csv { csv::DEFAULT } else { column::DEFAULT }.to_vec();
+    if request.netns != NetnsWish::Current && !usual.contains(&Column::Netns) {
+        usual.push(Column::Netns);
+    }
     let mut columns = match &args.columns {
-        Some(list) => column::parse_list(list, usual).context("--columns")?,
-        None => usual.to_vec(),
+        Some(list) => column::parse_list(list, &usual).context("--columns")?,
+        None => usual,
     };
     if extended {
         let more = EXTENDED.iter().filter(|more| !columns.contains(more)).copied();

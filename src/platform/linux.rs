@@ -10,6 +10,7 @@ pub(crate) mod destroy;
 mod diag_details;
 mod inet_diag;
 mod netlink;
+mod netns;
 pub(crate) mod owners;
 mod privilege;
 mod proc_net;
@@ -24,8 +25,10 @@ use std::time::Duration;
 
 use crate::error::CollectError;
 use crate::platform::clock::Deadline;
-use crate::platform::linux::owners::Holding;
-use crate::platform::{Backend, Request, clock, process as facts, users};
+use crate::platform::linux::netns::Namespaces;
+use crate::platform::linux::owners::{Holding, Scan};
+use crate::platform::linux::sock_diag::Dump;
+use crate::platform::{Backend, NetnsWish, Request, clock, process as facts, users};
 use crate::process::{Holder, Pid, Uid};
 use crate::snapshot::Collected;
 use crate::socket::{Inode, Socket, SocketId};
@@ -40,12 +43,22 @@ pub struct Linux;
 impl Backend for Linux {
     fn collect(&mut self, request: &Request) -> Result<Collected, CollectError> {
         let mut collected = Collected::new(clock::now(), "linux", "linux");
-        let dump = sock_diag::dump(request)?;
+        let mut namespaces = Namespaces::find(&request.netns)?;
+        let dump = namespaces.read(request)?;
         collected.sockets = dump.sockets;
         collected.gaps = dump.gaps;
-        if request.owners {
-            find_owners(&mut collected);
+        if request.netns == NetnsWish::All {
+            // One walk for both: more namespaces, and who holds what is in any.
+            let scan = owners::scan(None);
+            add(&mut collected, namespaces.read_held(&scan.namespaces, request));
+            if request.owners {
+                find_owners(&mut collected, &namespaces, scan);
+            }
+        } else if request.owners {
+            let scan = owners::scan(Some(&inodes(&collected.sockets)));
+            find_owners(&mut collected, &namespaces, scan);
         }
+        collected.netns_names = namespaces.names();
         let socket_users = collected.sockets.iter().filter_map(|socket| socket.uid);
         let process_users = collected.processes.iter().filter_map(|process| process.uid);
         let uids: BTreeSet<Uid> = socket_users.chain(process_users).collect();
@@ -54,14 +67,22 @@ impl Backend for Linux {
     }
 }
 
-/// Walks all descriptors, looks again at what stayed unmatched, and reads the holders' processes.
-fn find_owners(collected: &mut Collected) {
-    let scan = owners::scan(Some(&inodes(&collected.sockets)));
+/// Adds what was read later.
+fn add(collected: &mut Collected, dump: Dump) {
+    let next = collected.sockets.iter().map(|socket| socket.id.0 + 1).max().unwrap_or(0);
+    let sockets = (next..).zip(dump.sockets);
+    collected.sockets.extend(sockets.map(|(id, socket)| Socket { id: SocketId(id), ..socket }));
+    collected.gaps.extend(dump.gaps);
+}
+
+/// Matches the descriptors found, looks again at what stayed unmatched, and reads the holders'
+/// processes.
+fn find_owners(collected: &mut Collected, namespaces: &Namespaces, scan: Scan) {
     let mut holders = match_holders(&collected.sockets, &scan.holdings);
     let missed = again::surprisingly_unmatched(&collected.sockets, &holders, &scan.gaps);
     collected.gaps.extend(scan.gaps);
     if !missed.is_empty() {
-        holders.extend(find_missed(collected, &missed));
+        holders.extend(find_missed(collected, &missed, namespaces));
     }
 
     let pids: BTreeSet<Pid> = holders.iter().map(|holder| holder.pid).collect();
@@ -73,8 +94,12 @@ fn find_owners(collected: &mut Collected) {
 
 /// Looks again at the sockets that were missed, and where a socket can be that no process has in its
 /// descriptor table.
-fn find_missed(collected: &mut Collected, missed: &HashSet<SocketId>) -> Vec<Holder> {
-    let vanished = again::look(&mut collected.sockets, missed);
+fn find_missed(
+    collected: &mut Collected,
+    missed: &HashSet<SocketId>,
+    namespaces: &Namespaces,
+) -> Vec<Holder> {
+    let vanished = again::look(&mut collected.sockets, missed, namespaces);
     let is_there = |socket: &Socket| missed.contains(&socket.id) && !vanished.contains(&socket.id);
     let mut left: Vec<Socket> =
         collected.sockets.iter().filter(|socket| is_there(socket)).cloned().collect();

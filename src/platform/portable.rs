@@ -17,7 +17,7 @@ use netstat2::error::Error;
 use netstat2::{AddressFamilyFlags, ProtocolFlags, SocketInfo};
 
 use self::rows::{Row, System};
-use super::{Backend, Request, clock, process, users};
+use super::{Backend, NetnsWish, Request, clock, process, users};
 use crate::error::CollectError;
 use crate::process::{Holder, Pid, Via};
 use crate::snapshot::{Collected, Gap, Missing};
@@ -44,6 +44,12 @@ impl Portable {
 
 impl Backend for Portable {
     fn collect(&mut self, request: &Request) -> Result<Collected, CollectError> {
+        if request.netns != NetnsWish::Current {
+            return Err(CollectError::Netns {
+                netns: request.netns.to_string(),
+                why: "this backend knows only the one it runs in".to_owned(),
+            });
+        }
         let mut collected = Collected::new(clock::now(), std::env::consts::OS, NAME);
         let tables = tables(request);
         let read = read_tables(&tables, request.owners)?;

@@ -21,7 +21,7 @@ use crate::support::{self, Running, skip};
 
 /// What both sides say of one socket, in words both have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Row {
+pub(crate) struct Row {
     protocol: String,
     /// In our spelling; `connected` and `unconnected` for UDP.
     state: String,
@@ -47,7 +47,7 @@ fn ss(nobody: bool) -> Option<Rows> {
     Some(String::from_utf8_lossy(&output.stdout).lines().map(parse_ss).collect())
 }
 
-fn parse_ss(line: &str) -> (u64, Row) {
+pub(crate) fn parse_ss(line: &str) -> (u64, Row) {
     let words: Vec<&str> = line.split_whitespace().collect();
     let [protocol, state, recv_q, send_q, local, peer, rest @ ..] = &words[..] else {
         panic!("ss: {line}")
@@ -102,7 +102,7 @@ fn ours(nobody: bool) -> Rows {
         .collect()
 }
 
-fn our_row(socket: &Value) -> Row {
+pub(crate) fn our_row(socket: &Value) -> Row {
     let queues = &socket["queues"];
     let number = |name: &str| queues[name].as_u64().unwrap_or_default();
     let (recv_q, send_q) = match queues["kind"].as_str() {

@@ -5,13 +5,13 @@
 //! holder should have been visible, is dumped again: if it is gone it has *vanished*; if it changed
 //! it is taken as it is now; if it is still the same its holder is looked for once more.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::platform::Request;
-use crate::platform::linux::sock_diag;
+use crate::platform::linux::netns::{Namespaces, Trouble};
 use crate::process::{Holder, Uid};
 use crate::snapshot::{Gap, Missing};
-use crate::socket::{Cookie, Endpoint, Inode, Protocol, Socket, SocketId};
+use crate::socket::{Cookie, Endpoint, Inode, NetnsId, Protocol, Socket, SocketId};
 
 /// Returns the sockets whose holder should have been found: all without one when every process could
 /// be read, else only those of our own user, whose processes we may read.
@@ -30,43 +30,68 @@ pub(super) fn surprisingly_unmatched(
         .collect()
 }
 
-/// Dumps the missed sockets' tables again and brings the sockets up to date. Returns those that have
-/// vanished. When the tables cannot be read again, nothing is concluded.
-pub(super) fn look(sockets: &mut [Socket], missed: &HashSet<SocketId>) -> Vec<SocketId> {
+/// Dumps the missed sockets' tables again, each namespace's from within, and brings the sockets up to
+/// date. Returns those that have vanished. When the tables cannot be read again, nothing is
+/// concluded.
+pub(super) fn look(
+    sockets: &mut [Socket],
+    missed: &HashSet<SocketId>,
+    namespaces: &Namespaces,
+) -> Vec<SocketId> {
     // As much is asked for as at the first look.
     let details = sockets.iter().any(|socket| socket.details.is_some());
-    let mut request = Request { owners: false, details, ..Request::default() };
-    let mut tables = sockets.iter().filter(|socket| missed.contains(&socket.id));
-    request.protocols.clear();
-    request.families.clear();
-    tables.by_ref().for_each(|socket| {
-        if !request.protocols.contains(&socket.protocol) {
-            request.protocols.push(socket.protocol);
+    let mut requests: BTreeMap<Option<NetnsId>, Request> = BTreeMap::new();
+    for socket in sockets.iter().filter(|socket| missed.contains(&socket.id)) {
+        let Request { protocols, families, .. } =
+            requests.entry(socket.netns).or_insert_with(|| Request {
+                protocols: Vec::new(),
+                families: Vec::new(),
+                owners: false,
+                details,
+                ..Request::default()
+            });
+        if !protocols.contains(&socket.protocol) {
+            protocols.push(socket.protocol);
         }
-        if !request.families.contains(&socket.family) {
-            request.families.push(socket.family);
+        if !families.contains(&socket.family) {
+            families.push(socket.family);
         }
-    });
-    match sock_diag::dump(&request) {
-        Ok(dump) if dump.gaps.iter().all(|gap| gap.what != Missing::Sockets) => {
-            reconcile(sockets, missed, dump.sockets)
-        }
-        Ok(_) | Err(_) => Vec::new(),
     }
+    let mut second = Vec::new();
+    let mut answered = HashSet::new();
+    for (netns, answer) in namespaces.read_again(&requests) {
+        match answer {
+            Ok(dump) if dump.gaps.iter().all(|gap| gap.what != Missing::Sockets) => {
+                second.extend(dump.sockets);
+            }
+            // Its sockets went with it.
+            Err(Trouble::Gone) => {}
+            Ok(_) | Err(Trouble::Refused(_) | Trouble::Failed(_)) => continue,
+        }
+        answered.insert(netns);
+    }
+    let answered: HashSet<SocketId> = sockets
+        .iter()
+        .filter(|socket| missed.contains(&socket.id) && answered.contains(&socket.netns))
+        .map(|socket| socket.id)
+        .collect();
+    reconcile(sockets, &answered, second)
 }
 
-/// What tells that two rows are one socket: the cookie, or without one (`/proc/net`) all the rest.
+/// What tells that two rows of a namespace are one socket: the cookie, or without one (`/proc/net`)
+/// all the rest.
 #[derive(Debug, PartialEq, Eq, Hash)]
 enum Identity {
     Cookie(Cookie),
     Row(Protocol, Option<Endpoint>, Option<Endpoint>, Option<Inode>),
 }
 
-fn identity(socket: &Socket) -> Identity {
-    socket.cookie.map_or_else(
+fn identity(socket: &Socket) -> (Option<NetnsId>, Identity) {
+    let identity = socket.cookie.map_or_else(
         || Identity::Row(socket.protocol, socket.local.clone(), socket.peer.clone(), socket.inode),
         Identity::Cookie,
-    )
+    );
+    (socket.netns, identity)
 }
 
 /// Replaces each missed socket by what the second dump says of it, under its first id, and returns
@@ -76,7 +101,7 @@ fn reconcile(
     missed: &HashSet<SocketId>,
     second: Vec<Socket>,
 ) -> Vec<SocketId> {
-    let mut now: HashMap<Identity, Socket> =
+    let mut now: HashMap<(Option<NetnsId>, Identity), Socket> =
         second.into_iter().map(|socket| (identity(&socket), socket)).collect();
     let mut vanished = Vec::new();
     for socket in sockets.iter_mut().filter(|socket| missed.contains(&socket.id)) {
@@ -91,6 +116,8 @@ fn reconcile(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::NetnsWish;
+    use crate::platform::linux::sock_diag;
     use crate::process::{Fd, Pid, Via};
     use crate::socket::Family;
     use crate::state::TcpState;
@@ -124,6 +151,23 @@ mod tests {
         let mut sockets = vec![bare(1), bare(2)];
         let missed = HashSet::from([SocketId(1), SocketId(2)]);
         assert_eq!(reconcile(&mut sockets, &missed, vec![bare(2)]), [SocketId(1)]);
+    }
+
+    #[test]
+    fn a_cookie_is_a_socket_s_within_its_namespace() {
+        let within = |netns| Socket { netns: Some(netns), ..socket(1, TcpState::Listen) };
+        let mut sockets = vec![within(NetnsId(1))];
+        let missed = HashSet::from([SocketId(1)]);
+        assert_eq!(reconcile(&mut sockets, &missed, vec![within(NetnsId(2))]), [SocketId(1)]);
+    }
+
+    #[test]
+    fn nothing_is_concluded_of_a_namespace_that_cannot_be_asked() {
+        let elsewhere = Some(NetnsId(1));
+        let mut sockets = vec![Socket { netns: elsewhere, ..socket(1, TcpState::Listen) }];
+        let missed = HashSet::from([SocketId(1)]);
+        let namespaces = Namespaces::find(&NetnsWish::Current).unwrap();
+        assert_eq!(look(&mut sockets, &missed, &namespaces), []);
     }
 
     #[test]
@@ -162,7 +206,8 @@ mod tests {
         assert_eq!(sockets.len(), 2);
         drop(closed);
         let missed: HashSet<SocketId> = sockets.iter().map(|socket| socket.id).collect();
-        let vanished = look(&mut sockets, &missed);
+        let namespaces = Namespaces::find(&NetnsWish::Current).unwrap();
+        let vanished = look(&mut sockets, &missed, &namespaces);
         let gone: Vec<Option<u16>> = sockets
             .iter()
             .filter(|socket| vanished.contains(&socket.id))

@@ -14,6 +14,7 @@ use std::mem::MaybeUninit;
 use std::num::NonZero;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::resume_unwind;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -22,12 +23,13 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, openat, readlinkat_raw, sta
 use rustix::io::{self, Errno};
 use rustix::path::{Arg, DecInt};
 
+use super::netns;
 use super::privilege::Privilege;
 use super::stat::read_stat;
 use crate::error::cause;
 use crate::process::{Fd, Pid, Tid, Via};
 use crate::snapshot::{Gap, Missing};
-use crate::socket::Inode;
+use crate::socket::{Inode, NetnsId};
 
 /// More threads than this gain little: they meet at the kernel's locks.
 const MOST_THREADS: usize = 4;
@@ -65,6 +67,13 @@ pub(crate) struct Descriptor {
 }
 
 impl Descriptor {
+    /// Returns the path that leads to what is behind it.
+    pub(crate) fn path(self) -> PathBuf {
+        let Self { pid, tid, fd } = self;
+        let thread = tid.map_or(pid.0, |Tid(thread)| thread);
+        format!("/proc/{pid}/task/{thread}/fd/{fd}").into()
+    }
+
     /// Reads what the kernel tells of the file behind it (`proc_pid_fdinfo(5)`).
     fn read_fdinfo(self) -> io::Result<Vec<u8>> {
         let Self { pid, tid, fd } = self;
@@ -81,6 +90,8 @@ pub(crate) struct Scan {
     pub(crate) holdings: Vec<Holding>,
     /// Every descriptor of an io_uring met on the way.
     pub(crate) rings: Vec<Descriptor>,
+    /// Every descriptor of a network namespace met on the way.
+    pub(crate) namespaces: Vec<(NetnsId, Descriptor)>,
     /// What could not be read.
     pub(crate) gaps: Vec<Gap>,
 }
@@ -97,9 +108,16 @@ pub(crate) fn scan(wanted: Option<&HashSet<Inode>>) -> Scan {
     found.add(deal(&shared, |chunk, worker| walk.chunk(chunk, worker)));
 
     found.holdings.sort();
-    let mut gaps = failed(found.failures);
+    let mut gaps = failed(std::mem::take(&mut found.failures));
     gaps.extend(visibility::hidden_processes(&pids, &Privilege::read()));
-    Scan { holdings: found.holdings, rings: found.rings, gaps }
+    let Found { holdings, rings, namespaces, .. } = found;
+    Scan { holdings, rings, namespaces, gaps }
+}
+
+/// Returns the number of every process that `/proc` lists.
+pub(crate) fn pids() -> io::Result<Vec<Pid>> {
+    let (_, pids) = open_proc()?;
+    Ok(pids.into_iter().map(Pid).collect())
 }
 
 /// Opens `/proc` and lists the processes in it.
@@ -168,6 +186,7 @@ fn deal<J: Sync>(jobs: &[J], work: impl Fn(&J, &mut Worker) + Sync) -> Found {
 struct Found {
     holdings: Vec<Holding>,
     rings: Vec<Descriptor>,
+    namespaces: Vec<(NetnsId, Descriptor)>,
     failures: Vec<(Pid, Errno)>,
     /// What is left of large tables, for every thread to take from.
     shared: Vec<Chunk>,
@@ -177,6 +196,7 @@ impl Found {
     fn add(&mut self, other: Self) {
         self.holdings.extend(other.holdings);
         self.rings.extend(other.rings);
+        self.namespaces.extend(other.namespaces);
         self.failures.extend(other.failures);
         self.shared.extend(other.shared);
     }
@@ -318,6 +338,7 @@ impl Walk<'_> {
                     found.holdings.push(Holding { pid, tid, fd: Some(fd), inode, via });
                 }
                 Ok(Link::Ring) => found.rings.push(Descriptor { pid, tid, fd }),
+                Ok(Link::Netns(id)) => found.namespaces.push((id, Descriptor { pid, tid, fd })),
                 // Another file, or closed since the directory was listed.
                 Ok(Link::Socket(_) | Link::Other) | Err(Errno::NOENT) => {}
                 Err(errno) => return Err(errno),
@@ -342,6 +363,7 @@ impl Worker {
 enum Link {
     Socket(Inode),
     Ring,
+    Netns(NetnsId),
     Other,
 }
 
@@ -352,7 +374,7 @@ fn read_link(directory: &OwnedFd, name: impl Arg) -> io::Result<Link> {
     Ok(match parse_socket_link(link) {
         Some(inode) => Link::Socket(inode),
         None if link == rings::LINK => Link::Ring,
-        None => Link::Other,
+        None => netns::parse_link(link).map_or(Link::Other, Link::Netns),
     })
 }
 

@@ -10,6 +10,7 @@ use std::os::linux::fs::MetadataExt as _;
 use std::path::Path;
 
 use rustix::fd::OwnedFd;
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
 
 use super::{diag_details, inet_diag, netlink, proc_net, unix_diag};
@@ -38,25 +39,20 @@ pub(crate) struct Dump {
 ///
 /// When not one of the tables could be read, in either way.
 pub(crate) fn dump(request: &Request) -> Result<Dump, CollectError> {
-    let mut reader = Reader::new(Path::new(proc_net::DIRECTORY));
-    reader.details = request.details;
-    let states = state_bits(request);
-    for table in tables(request) {
-        reader.read(table, states, request.ports.as_ref());
-    }
-    if request.owners && request.protocols.contains(&Protocol::Tcp) {
-        let listeners = 1 << TcpState::Listen.to_linux();
-        let narrowed = request.ports.is_some() || states & listeners == 0;
-        for family in [Family::Inet, Family::Inet6] {
-            let table = Table { protocol: Protocol::Tcp, family };
-            // A table of /proc/net was read whole.
-            let whole = !narrowed || reader.fallbacks.contains_key(&table);
-            if !(whole && request.families.contains(&family)) {
-                reader.read(table, listeners, None);
-            }
-        }
-    }
-    reader.finish(request)
+    Reader::new(Path::new(proc_net::DIRECTORY)).dump(request)
+}
+
+/// Reads the tables asked for from the files of another namespace, which this thread may not enter.
+///
+/// # Errors
+///
+/// When not one of the files could be read.
+pub(crate) fn dump_files(
+    directory: &Path,
+    netns: NetnsId,
+    request: &Request,
+) -> Result<Dump, CollectError> {
+    Reader { elsewhere: Some(netns), ..Reader::new(directory) }.dump(request)
 }
 
 /// The message type of every request and row (linux/include/uapi/linux/sock_diag.h).
@@ -104,6 +100,9 @@ struct Reader<'a> {
     directory: &'a Path,
     /// Whether details are wanted.
     details: bool,
+    /// The namespace whose files they are, where it is not this thread's: sock_diag would tell of
+    /// ours.
+    elsewhere: Option<NetnsId>,
     sockets: Vec<Socket>,
     gaps: Vec<Gap>,
     /// The tables read from /proc/net, and why sock_diag did not give them.
@@ -119,6 +118,7 @@ impl<'a> Reader<'a> {
         Self {
             directory,
             details: false,
+            elsewhere: None,
             sockets: Vec::new(),
             gaps: Vec::new(),
             fallbacks: BTreeMap::new(),
@@ -127,7 +127,31 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn dump(mut self, request: &Request) -> Result<Dump, CollectError> {
+        self.details = request.details;
+        let states = state_bits(request);
+        for table in tables(request) {
+            self.read(table, states, request.ports.as_ref());
+        }
+        if request.owners && request.protocols.contains(&Protocol::Tcp) {
+            let listeners = 1 << TcpState::Listen.to_linux();
+            let narrowed = request.ports.is_some() || states & listeners == 0;
+            for family in [Family::Inet, Family::Inet6] {
+                let table = Table { protocol: Protocol::Tcp, family };
+                // A table of /proc/net was read whole.
+                let whole = !narrowed || self.fallbacks.contains_key(&table);
+                if !(whole && request.families.contains(&family)) {
+                    self.read(table, listeners, None);
+                }
+            }
+        }
+        self.finish(request)
+    }
+
     fn read(&mut self, table: Table, states: u32, ports: Option<&PortWish>) {
+        if self.elsewhere.is_some() {
+            return self.read_proc(table, &Errno::PERM.into());
+        }
         match read_diag(table, states, ports, self.details, &mut self.sockets) {
             Ok(outcome) => {
                 self.success = true;
@@ -197,7 +221,7 @@ impl<'a> Reader<'a> {
 
         let mut seen = Seen::default();
         self.sockets.retain(|socket| seen.is_new(socket));
-        let netns = current_netns();
+        let netns = self.elsewhere.or_else(current_netns);
         let mut names = InterfaceNames::default();
         for (id, socket) in (0..).zip(&mut self.sockets) {
             socket.id = SocketId(id);
@@ -304,7 +328,7 @@ fn kernel_version(release: &str) -> Option<(u32, u32)> {
 }
 
 /// Returns this thread's network namespace; `None` without /proc.
-fn current_netns() -> Option<NetnsId> {
+pub(crate) fn current_netns() -> Option<NetnsId> {
     let link = std::fs::metadata("/proc/thread-self/ns/net").ok()?;
     Some(NetnsId(link.st_ino()))
 }

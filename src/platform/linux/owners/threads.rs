@@ -33,12 +33,13 @@ pub(crate) fn scan(wanted: &HashSet<Inode>, deadline: Deadline) -> Scan {
         worker.note(Pid(pid), result);
     });
     found.holdings.sort();
-    let mut gaps = failed(found.failures);
+    let mut gaps = failed(std::mem::take(&mut found.failures));
     if deadline.has_passed() {
         let why = "looking through the descriptors of single threads took too long";
         gaps.push(Gap::new(Missing::Owners, why));
     }
-    Scan { holdings: found.holdings, rings: found.rings, gaps }
+    let Found { holdings, rings, namespaces, .. } = found;
+    Scan { holdings, rings, namespaces, gaps }
 }
 
 impl Walk<'_> {

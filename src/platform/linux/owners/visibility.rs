@@ -30,11 +30,16 @@ pub(super) fn hidden_processes(pids: &[u32], privilege: &Privilege) -> Option<Ga
     Some(Gap { hint: privilege.hint().map(str::to_owned), ..gap })
 }
 
+/// Returns whether we see the machine's own process 1; `None` without `/proc`.
+pub(crate) fn in_initial_pid_namespace() -> Option<bool> {
+    let namespace = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    Some(namespace.as_os_str() == INITIAL_PID_NAMESPACE)
+}
+
 /// Returns a gap when processes may exist outside our PID namespace, whose descriptors nobody here
 /// can see. It matters only where a socket has no visible holder.
 pub(crate) fn other_pid_namespaces() -> Option<Gap> {
-    let namespace = std::fs::read_link("/proc/self/ns/pid").ok()?;
-    (namespace.as_os_str() != INITIAL_PID_NAMESPACE).then(|| {
+    (!in_initial_pid_namespace()?).then(|| {
         let why = "processes outside this PID namespace cannot be seen (inferred: its number is \
                    not the initial one's)";
         Gap::new(Missing::Descriptors, why)

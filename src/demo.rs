@@ -11,7 +11,7 @@ pub mod rows;
 pub mod stage;
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::demo::rows::Row;
 use crate::demo::stage::{Call, Stage};
@@ -119,17 +119,25 @@ impl Performance {
         let failed = |source| DemoError::Act { lesson, number, source };
         (step.act)(&mut self.stage).map_err(failed)?;
         let calls = self.stage.take_calls();
-        let mut looks_left = PATIENCE.as_millis() / BETWEEN_LOOKS.as_millis();
-        let (snapshot, roles, surprises) = loop {
-            let (snapshot, roles) = self.stage.look(&mut *self.backend)?;
-            let surprises = rows::compare(step.expect, &snapshot, &roles);
-            if surprises.is_empty() || looks_left == 0 {
-                break (snapshot, roles, surprises);
-            }
-            looks_left -= 1;
-            std::thread::sleep(BETWEEN_LOOKS);
-        };
+        let (snapshot, roles, surprises) = self.look_until(step.expect)?;
         let (of, say) = (self.lesson.steps.len(), step.say);
         Ok(Some(Performed { lesson, number, of, calls, say, snapshot, roles, surprises }))
+    }
+
+    /// Looks at the listing until it is as promised or patience ends.
+    #[expect(clippy::disallowed_methods, reason = "patience is measured in time, not in looks")]
+    fn look_until(
+        &mut self,
+        promised: &[Row],
+    ) -> Result<(Snapshot, Vec<&'static str>, Vec<String>), CollectError> {
+        let began = Instant::now();
+        loop {
+            let (snapshot, roles) = self.stage.look(&mut *self.backend)?;
+            let surprises = rows::compare(promised, &snapshot, &roles);
+            if surprises.is_empty() || began.elapsed() > PATIENCE {
+                return Ok((snapshot, roles, surprises));
+            }
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
     }
 }

@@ -7,6 +7,7 @@
 mod unix;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
@@ -353,7 +354,6 @@ fn wait_until_quiet(port: u16, processes: usize) {
     }
 }
 
-/// A socket's owners of ours may be more than ss knows (never fewer); all else is equal.
 #[track_caller]
 fn assert_same(theirs: &Rows, ours: &Rows) {
     for (cookie, row) in theirs {
@@ -361,16 +361,38 @@ fn assert_same(theirs: &Rows, ours: &Rows) {
     }
 }
 
-/// Returns the rows that are the same in both.
-fn stable<K: Ord + Clone, V: PartialEq + Clone>(
-    before: &BTreeMap<K, V>,
-    after: &BTreeMap<K, V>,
-) -> BTreeMap<K, V> {
-    before
-        .iter()
-        .filter(|(key, row)| after.get(key) == Some(row))
-        .map(|(k, v)| (k.clone(), v.clone()))
-        .collect()
+/// Compares our rows with theirs on the live machine, where only rows that they show the same before
+/// and after count. Even those may have changed and changed back meanwhile: a row is wrong when it
+/// differs each time. Returns false when theirs cannot be had.
+#[track_caller]
+fn agrees_live<K, V>(
+    theirs: impl Fn() -> Option<BTreeMap<K, V>>,
+    ours: impl Fn() -> BTreeMap<K, V>,
+) -> bool
+where
+    K: Ord + Clone + Debug,
+    V: PartialEq + Debug,
+{
+    let mut wrong: Option<BTreeMap<K, String>> = None;
+    for _ in 0..5 {
+        let Some(before) = theirs() else { return false };
+        let ours = ours();
+        let Some(after) = theirs() else { return false };
+        let differing: BTreeMap<K, String> = before
+            .into_iter()
+            .filter(|(key, row)| after.get(key) == Some(row) && ours.get(key) != Some(row))
+            .filter(|(key, _)| wrong.as_ref().is_none_or(|wrong| wrong.contains_key(key)))
+            .map(|(key, row)| {
+                let both = format!("theirs {row:?}, ours {:?}", ours.get(&key));
+                (key, both)
+            })
+            .collect();
+        if differing.is_empty() {
+            return true;
+        }
+        wrong = Some(differing);
+    }
+    panic!("these rows differ each time: {wrong:#?}");
 }
 
 #[test]
@@ -436,23 +458,17 @@ fn in_a_namespace_the_fields_are_exactly_those_of_lsof() {
 #[test]
 fn on_the_live_machine_every_stable_row_of_ss_is_in_the_listing() {
     for nobody in [false, true] {
-        let Some(before) = ss(nobody) else { return skip("needs ss, and root to become nobody") };
-        let ours = ours(nobody);
-        let Some(after) = ss(nobody) else { return };
-        assert_same(&stable(&before, &after), &ours);
+        if !agrees_live(|| ss(nobody), || ours(nobody)) {
+            return skip("needs ss, and root to become nobody");
+        }
     }
 }
 
 #[test]
 fn on_the_live_machine_every_stable_row_of_lsof_is_in_the_listing() {
     for nobody in [false, true] {
-        let Some(before) = lsof(nobody) else {
+        if !agrees_live(|| lsof(nobody), || ours_as_lsof(nobody)) {
             return skip("needs lsof, and root to become nobody");
-        };
-        let ours = ours_as_lsof(nobody);
-        let Some(after) = lsof(nobody) else { return };
-        for (holder, row) in stable(&before, &after) {
-            assert_eq!(ours.get(&holder), Some(&row), "{holder:?}");
         }
     }
 }

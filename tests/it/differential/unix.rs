@@ -12,7 +12,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use serde_json::Value;
 use sockscope::state::TcpState;
 
-use super::stable;
+use super::agrees_live;
 use crate::netns;
 use crate::support::{self, Running, skip};
 
@@ -252,11 +252,8 @@ fn in_a_namespace_unix_sockets_are_exactly_those_of_lsof() {
 #[test]
 fn on_the_live_machine_every_stable_unix_socket_of_ss_is_in_the_listing() {
     for nobody in [false, true] {
-        let Some(before) = ss(nobody) else { return skip("needs ss, and root to become nobody") };
-        let ours = ours(nobody);
-        let Some(after) = ss(nobody) else { return };
-        for (inode, row) in stable(&before, &after) {
-            assert_eq!(ours.get(&inode), Some(&row), "socket with inode {inode}");
+        if !agrees_live(|| ss(nobody), || ours(nobody)) {
+            return skip("needs ss, and root to become nobody");
         }
     }
 }
@@ -264,13 +261,8 @@ fn on_the_live_machine_every_stable_unix_socket_of_ss_is_in_the_listing() {
 #[test]
 fn on_the_live_machine_every_stable_unix_socket_of_lsof_is_in_the_listing() {
     for nobody in [false, true] {
-        let Some(before) = lsof(nobody) else {
+        if !agrees_live(|| lsof(nobody), || ours_as_lsof(nobody)) {
             return skip("needs lsof, and root to become nobody");
-        };
-        let ours = ours_as_lsof(nobody);
-        let Some(after) = lsof(nobody) else { return };
-        for (holder, row) in stable(&before, &after) {
-            assert_eq!(ours.get(&holder), Some(&row), "{holder:?}");
         }
     }
 }

@@ -60,12 +60,17 @@ fn listener() -> (TcpListener, u16) {
     (listener, port)
 }
 
-/// The parent forks twice, the first child once: four processes, one listener.
+/// The parent forks twice, the first child once: four processes, one listener. Each of the other
+/// three says that it is there before the port is printed.
 const FAMILY: &str = "
 import os, socket, time
 s = socket.create_server(('127.0.0.1', 0))
-children = [os.fork(), os.fork()]
-all(children) and print(s.getsockname()[1], s.fileno(), flush=True)
+ready, say = os.pipe()
+if all([os.fork(), os.fork()]):
+    for _ in range(3): os.read(ready, 1)
+    print(s.getsockname()[1], s.fileno(), flush=True)
+else:
+    os.write(say, b'.')
 time.sleep(600)
 ";
 

@@ -86,6 +86,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand close 'Close one connection from outside (Linux, root); a listener is refused'
             cand serve 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path'
             cand connect 'Connect to an echo server, send, and verify that every byte comes back'
+            cand show 'Show all that is known of one socket, and what its state means'
             cand demo 'Watch real sockets live: each call, and the rows it makes'
             cand completions 'Print a completion script for a shell'
             cand man 'Print the manual page, or write all pages to a directory'
@@ -201,6 +202,12 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'sockscope;show'= {
+            cand --replay 'Show from a recording; - reads it from stdin'
+            cand --json 'One JSON document'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'sockscope;demo'= {
             cand --pause 'How long --auto pauses after each step'
             cand --auto 'Go on by itself, with a pause after each step'
@@ -227,6 +234,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand close 'Close one connection from outside (Linux, root); a listener is refused'
             cand serve 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path'
             cand connect 'Connect to an echo server, send, and verify that every byte comes back'
+            cand show 'Show all that is known of one socket, and what its state means'
             cand demo 'Watch real sockets live: each call, and the rows it makes'
             cand completions 'Print a completion script for a shell'
             cand man 'Print the manual page, or write all pages to a directory'
@@ -240,6 +248,8 @@ set edit:completion:arg-completer[sockscope] = {|@words|
         &'sockscope;help;serve'= {
         }
         &'sockscope;help;connect'= {
+        }
+        &'sockscope;help;show'= {
         }
         &'sockscope;help;demo'= {
         }

@@ -150,6 +150,14 @@ module completions {
     text?: string             # A line to send
   ]
 
+  # Show all that is known of one socket, and what its state means
+  export extern "sockscope show" [
+    --json                    # One JSON document
+    --replay: path            # Show from a recording; - reads it from stdin
+    --help(-h)                # Print help
+    ...socket: string         # Cookie, inode, :PORT, 'LOCAL->PEER' or a filter
+  ]
+
   def "nu-complete sockscope demo lessons" [] {
     [ "tcp" "udp" "clients" ]
   }
@@ -204,6 +212,10 @@ module completions {
 
   # Connect to an echo server, send, and verify that every byte comes back
   export extern "sockscope help connect" [
+  ]
+
+  # Show all that is known of one socket, and what its state means
+  export extern "sockscope help show" [
   ]
 
   # Watch real sockets live: each call, and the rows it makes

@@ -17,6 +17,7 @@ pub mod plan;
 mod runtime;
 pub mod schema;
 pub mod serve;
+pub mod show;
 pub mod target;
 pub mod terminal;
 
@@ -103,6 +104,9 @@ pub enum Command {
     Serve(serve::ServeArgs),
     /// Connect to an echo server, send, and verify that every byte comes back
     Connect(connect::ConnectArgs),
+    /// Show all that is known of one socket, and what its state means
+    #[command(after_help = show::EXAMPLES)]
+    Show(show::ShowArgs),
     /// Watch real sockets live: each call, and the rows it makes
     Demo(demo::DemoArgs),
     /// Print a completion script for a shell
@@ -120,6 +124,7 @@ impl Command {
             Self::Close(args) => close::run(args, io),
             Self::Serve(args) => serve::run(args, io),
             Self::Connect(args) => connect::run(args, io),
+            Self::Show(args) => show::run(args, io),
             Self::Demo(args) => demo::run(args, io),
             Self::Completions(args) => completions::run(args, io),
             Self::Man(args) => man::run(args, io),

@@ -31,6 +31,7 @@ pub mod details;
 #[cfg(feature = "echo")]
 pub mod echo;
 pub mod error;
+pub mod explain;
 pub mod filter;
 pub mod join;
 mod nearest;

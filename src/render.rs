@@ -7,6 +7,7 @@
 //! | [`csv`] | the same columns as the table, comma-separated |
 //! | [`fields`] | lsof's `-F` fields |
 //! | [`pids`] | process numbers only |
+//! | [`show`] | all of one socket, on a page |
 //! | [`summary`] | what could not be seen, in one line |
 //!
 //! [`mod@column`] is the one table of columns, [`names`] what numbers are replaced by on request, and
@@ -22,6 +23,7 @@ pub mod phrase;
 pub mod pids;
 pub mod row;
 pub mod sanitize;
+pub mod show;
 pub mod summary;
 pub mod table;
 

@@ -125,7 +125,7 @@ fn keep_what_matters(snapshot: &mut Snapshot, filter: &Filter) {
 }
 
 /// Returns where the names in arguments are looked up.
-fn names(args: &ListArgs) -> Box<dyn Names> {
+pub(super) fn names(args: &ListArgs) -> Box<dyn Names> {
     let system = SystemNames::new();
     match args.source.replay {
         None => Box::new(system),
@@ -159,7 +159,7 @@ impl Names for Elsewhere {
     }
 }
 
-fn open(source: &Source) -> anyhow::Result<Box<dyn Backend>> {
+pub(super) fn open(source: &Source) -> anyhow::Result<Box<dyn Backend>> {
     Ok(match source {
         Source::System(BackendName::Native) => platform::native(),
         Source::System(BackendName::Portable) => platform::portable().ok_or_else(|| {

@@ -23,7 +23,7 @@ fn cookie(text: &str) -> Option<String> {
 }
 
 /// Says `LOCAL->PEER`, or `PROTOCOL:LOCAL->PEER`, as a filter; `None` when it is neither.
-fn ends(text: &str) -> Option<String> {
+pub(super) fn ends(text: &str) -> Option<String> {
     let (local, peer) = text.split_once("->")?;
     let (local, peer) = (local.trim(), peer.trim());
     let is_word = |end: &str| !end.is_empty() && !end.contains(|c: char| " ()\"'".contains(c));

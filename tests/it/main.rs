@@ -29,6 +29,8 @@ mod owners;
 #[cfg(all(target_os = "linux", feature = "portable"))]
 mod portable;
 mod recordings;
+#[cfg(target_os = "linux")]
+mod show;
 #[cfg_attr(
     not(target_os = "linux"),
     expect(dead_code, reason = "most of it serves tests that are of Linux alone")

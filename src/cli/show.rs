@@ -1,0 +1,180 @@
+//! `sockscope show`: one socket, all that is known of it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::args::{ListArgs, SourceArgs};
+use crate::cli::list;
+use crate::cli::plan::Plan;
+use crate::cli::{Exit, Io, target};
+use crate::filter::Filter;
+use crate::join::join;
+use crate::render::column::Column;
+use crate::render::names::ResolvedNames;
+use crate::render::sanitize;
+use crate::render::show::{self, Page};
+use crate::render::table::{self, TableOptions};
+use crate::snapshot::{Entry, Snapshot};
+use crate::socket::{Endpoint, Family, Protocol};
+use crate::sort::sort;
+
+/// The examples at the end of `sockscope show --help`.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  sockscope show :8080                              the listener of a port
+  sockscope show '127.0.0.1:80->127.0.0.1:5000'     a connection, by its two ends
+  sockscope show 4711                               a cookie or an inode, whichever it is
+  sockscope show inode:4711                         an inode for sure; also cookie:, sk: as in ss
+  sockscope show established and pid 6001           any filter that matches one socket
+
+Exit codes: 0 shown, 1 no such socket, 2 several of them, or trouble
+";
+
+/// The arguments of `sockscope show`.
+#[derive(Debug, Clone, Args)]
+pub struct ShowArgs {
+    /// Cookie, inode, :PORT, 'LOCAL->PEER' or a filter
+    #[arg(value_name = "SOCKET", required = true)]
+    pub socket: Vec<String>,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
+    /// Show from a recording; - reads it from stdin
+    #[arg(long, value_name = "FILE")]
+    pub replay: Option<PathBuf>,
+}
+
+/// The most sockets listed to choose from.
+const CHOICES: usize = 20;
+
+/// Shows one socket.
+pub fn run(args: &ShowArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
+    let wanted = Wanted::parse(&args.socket.join(" "));
+    let source =
+        SourceArgs { replay: args.replay.clone(), no_narrow: true, ..SourceArgs::default() };
+    let listing = ListArgs { filter: vec![wanted.filter()], source, ..ListArgs::default() };
+    let mut plan = Plan::new(&listing, &*list::names(&listing))?;
+    plan.request.details = true;
+    if let Wanted::Number(_) = wanted {
+        plan.request.protocols = Protocol::ALL.to_vec();
+        plan.request.families = Family::ALL.to_vec();
+    }
+    let mut snapshot = join(list::open(&plan.source)?.collect(&plan.request)?);
+    sort(&mut snapshot.entries, &[]);
+    match &*wanted.choose(&snapshot, &plan.filter) {
+        [] => {
+            let text = args.socket.join(" ");
+            writeln!(io.stderr, "sockscope: no socket is {}", sanitize::string(&text))?;
+            if let Wanted::Number(number @ 1..=65535) = wanted {
+                writeln!(io.stderr, "hint: it is no cookie and no inode; a port is :{number}")?;
+            }
+            Ok(Exit::Nothing)
+        }
+        [entry] => {
+            let page = Page::new(entry, &snapshot);
+            if args.json {
+                show::write_json(&page, io.stdout)?;
+            } else {
+                show::write(&page, io.terminal.width.map(usize::from), io.stdout)?;
+            }
+            Ok(Exit::Found)
+        }
+        several => list_choices(several, &snapshot, io),
+    }
+}
+
+/// Lists the sockets to choose from, and says how.
+fn list_choices(several: &[&Entry], snapshot: &Snapshot, io: &mut Io<'_>) -> anyhow::Result<Exit> {
+    let first = several.iter().take(CHOICES).map(|entry| (*entry).clone()).collect();
+    let shown = Snapshot { entries: first, ..snapshot.clone() };
+    let has_cookies = shown.entries.iter().all(|entry| entry.socket.cookie.is_some());
+    let columns = [
+        if has_cookies { Column::Cookie } else { Column::Inode },
+        Column::Proto,
+        Column::Local,
+        Column::Peer,
+        Column::State,
+        Column::Command,
+        Column::Pid,
+    ];
+    writeln!(io.stderr, "sockscope: {} sockets are that; name one by its number", several.len())?;
+    let names = ResolvedNames::default();
+    let width = io.terminal.width.filter(|_| io.terminal.stderr).map(usize::from);
+    let options = TableOptions { columns: &columns, width, ..TableOptions::new(&names) };
+    table::write(&shown, &options, io.stderr)?;
+    if several.len() > CHOICES {
+        writeln!(io.stderr, "… and {} more", several.len() - CHOICES)?;
+    }
+    Ok(Exit::Trouble)
+}
+
+/// What the user calls the socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Wanted {
+    /// A cookie or an inode.
+    Number(u64),
+    /// `:80`: who serves the port, if that is one socket; else all that have it.
+    Port(u16),
+    /// Anything else, as a filter.
+    Filter(String),
+}
+
+impl Wanted {
+    fn parse(text: &str) -> Self {
+        let text = text.trim();
+        if let Ok(number) = text.parse() {
+            return Self::Number(number);
+        }
+        if let Some(port) = text.strip_prefix(':').and_then(|port| port.parse().ok()) {
+            return Self::Port(port);
+        }
+        Self::Filter(target::ends(text).unwrap_or_else(|| text.to_owned()))
+    }
+
+    fn filter(&self) -> String {
+        match self {
+            Self::Number(number) => format!("cookie {number} or inode {number}"),
+            Self::Port(port) => format!(":{port}"),
+            Self::Filter(text) => text.clone(),
+        }
+    }
+
+    /// Returns the sockets it may be.
+    fn choose<'a>(&self, snapshot: &'a Snapshot, filter: &Filter) -> Vec<&'a Entry> {
+        let matching: Vec<&Entry> =
+            snapshot.entries.iter().filter(|entry| filter.matches(entry)).collect();
+        let Self::Port(port) = self else { return matching };
+        let serves = |entry: &&&Entry| {
+            let local = entry.socket.local.as_ref().and_then(Endpoint::port);
+            entry.socket.is_listening() && local == Some(*port)
+        };
+        match &*matching.iter().filter(serves).collect::<Vec<_>>() {
+            [one] => vec![**one],
+            _ => matching,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_is_named_in_many_ways() {
+        for (text, wanted, filter) in [
+            ("4711", Wanted::Number(4711), "cookie 4711 or inode 4711"),
+            (":80", Wanted::Port(80), ":80"),
+            (
+                "127.0.0.1:80->[::1]:5000",
+                Wanted::Filter("src 127.0.0.1:80 and dst [::1]:5000".into()),
+                "src 127.0.0.1:80 and dst [::1]:5000",
+            ),
+            ("inode:5", Wanted::Filter("inode:5".into()), "inode:5"),
+            ("tcp and pid 7", Wanted::Filter("tcp and pid 7".into()), "tcp and pid 7"),
+        ] {
+            assert_eq!(Wanted::parse(text), wanted);
+            assert_eq!(wanted.filter(), filter);
+        }
+    }
+}

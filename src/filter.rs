@@ -124,6 +124,7 @@ impl Filter {
     /// listing leaves out, so that `sockscope list unix` needs no flag. To be called before [`Filter::narrow`].
     pub fn widen(&self, request: &mut Request) {
         narrow::widen(&self.0, request);
+        request.process_details |= self.0.asks_for_process_details();
     }
 }
 

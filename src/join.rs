@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::process::{HiddenReason, Holder, Owner, Ownership, Pid, Process, Uid, Via};
-use crate::snapshot::{Collected, Entry, Missing, Snapshot};
+use crate::process::{HiddenReason, Holder, Owner, Ownership, Parent, Pid, Process, Uid, Via};
+use crate::snapshot::{Collected, Entry, Missing, Snapshot, Timestamp};
 use crate::socket::{Endpoint, Family, NetnsId, Protocol, Queues, Socket, SocketId};
 use crate::state::TcpState;
 use crate::text::Text;
@@ -33,7 +33,8 @@ pub fn join(collected: Collected) -> Snapshot {
         gaps,
         ..
     } = collected;
-    let mut owners = holders.map(|holders| owners_by_socket(holders, processes, &users));
+    let processes = complete(processes, &users, collected_at);
+    let mut owners = holders.map(|holders| owners_by_socket(holders, processes));
     let vanished: HashSet<SocketId> = vanished.into_iter().collect();
     let permission = gaps.iter().any(|gap| gap.what == Missing::Descriptors);
 
@@ -62,23 +63,60 @@ pub fn join(collected: Collected) -> Snapshot {
     Snapshot { collected_at, platform, entries, unread: gaps }
 }
 
+/// Gives each process what follows from the tables: the name of its user, its age, its ancestors.
+fn complete(
+    processes: Vec<Process>,
+    users: &BTreeMap<Uid, Text>,
+    collected_at: Timestamp,
+) -> HashMap<Pid, Arc<Process>> {
+    let parents: HashMap<Pid, Vec<Parent>> = {
+        let known: HashMap<Pid, &Process> =
+            processes.iter().map(|process| (process.pid, process)).collect();
+        known.values().map(|process| (process.pid, parents(process, &known))).collect()
+    };
+    let complete = |mut process: Process| {
+        if process.user.is_none() {
+            process.user = process.uid.and_then(|uid| users.get(&uid).cloned());
+        }
+        // One that started while we looked has no age yet.
+        process.age = process
+            .started_at
+            .map(|started| collected_at.0.duration_since(started.0).unwrap_or_default());
+        process.parents = parents.get(&process.pid).cloned().unwrap_or_default();
+        (process.pid, Arc::new(process))
+    };
+    processes.into_iter().map(complete).collect()
+}
+
+/// Returns the ancestors of a process, its parent first; the last may be one of which only the number
+/// is known.
+fn parents(process: &Process, known: &HashMap<Pid, &Process>) -> Vec<Parent> {
+    let mut parents: Vec<Parent> = Vec::new();
+    let mut child = process;
+    while let Some(pid) = child.ppid {
+        let is_loop = pid == process.pid || parents.iter().any(|parent| parent.pid == pid);
+        // A number that was given to another process meanwhile: nobody is younger than their child.
+        let parent = known.get(&pid).filter(|parent| {
+            parent.start.zip(child.start).is_none_or(|(parent, child)| parent <= child)
+        });
+        if is_loop {
+            break;
+        }
+        parents.push(Parent { pid, command: parent.and_then(|parent| parent.command.clone()) });
+        match parent {
+            Some(parent) => child = parent,
+            None => break,
+        }
+    }
+    parents
+}
+
 /// Groups holders by socket, the main owner first: the oldest process, which for a listener shared
 /// by a forked family is the parent.
 fn owners_by_socket(
     holders: Vec<Holder>,
-    processes: Vec<Process>,
-    users: &BTreeMap<Uid, Text>,
+    mut known: HashMap<Pid, Arc<Process>>,
 ) -> HashMap<SocketId, Vec<Owner>> {
-    let mut known: HashMap<Pid, Arc<Process>> = processes
-        .into_iter()
-        .map(|mut process| {
-            if process.user.is_none() {
-                process.user = process.uid.and_then(|uid| users.get(&uid).cloned());
-            }
-            (process.pid, Arc::new(process))
-        })
-        .collect();
-
     let mut owners: HashMap<SocketId, Vec<Owner>> = HashMap::new();
     for Holder { pid, tid, fd, socket, via } in holders {
         let process = known.entry(pid).or_insert_with(|| Arc::new(Process::new(pid))).clone();
@@ -223,13 +261,13 @@ fn match_score(listener: &Socket, connection: &Socket) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
+    use std::time::{Duration, SystemTime};
 
     use proptest::prelude::*;
 
     use super::*;
     use crate::process::Fd;
-    use crate::snapshot::{Gap, Timestamp};
+    use crate::snapshot::Gap;
     use crate::socket::Inode;
 
     fn collected() -> Collected {
@@ -309,6 +347,66 @@ mod tests {
         collected.holders = Some(vec![holder(5, 3, 1), holder(9, 3, 1)]);
         collected.processes = vec![process(9, 100)];
         assert_eq!(pids(&join(collected).entries[0].ownership), [(9, Via::Fd), (5, Via::Fd)]);
+    }
+
+    /// The first owner of a listener that process 30 holds, with these processes known.
+    fn owner_among(processes: Vec<Process>) -> Arc<Process> {
+        let mut collected = collected();
+        collected.sockets = vec![tcp(1, TcpState::Listen, "0.0.0.0:80")];
+        collected.holders = Some(vec![holder(30, 3, 1)]);
+        collected.processes = processes;
+        join(collected).entries[0].ownership.owners()[0].process.clone()
+    }
+
+    fn child(pid: u32, parent: u32, start: u64) -> Process {
+        let command = Some(Text::from(format!("command{pid}")));
+        Process { ppid: Some(Pid(parent)), command, ..process(pid, start) }
+    }
+
+    fn parents_among(processes: Vec<Process>) -> Vec<(u32, Option<String>)> {
+        let name = |parent: &Parent| parent.command.as_ref().map(ToString::to_string);
+        let owner = owner_among(processes);
+        owner.parents.iter().map(|parent| (parent.pid.0, name(parent))).collect()
+    }
+
+    #[test]
+    fn ancestors_are_named_from_the_parent_up() {
+        let init = Process { ppid: None, ..child(1, 0, 1) };
+        let expected = [(20, Some("command20".to_owned())), (1, Some("command1".to_owned()))];
+        assert_eq!(parents_among(vec![init, child(30, 20, 9), child(20, 1, 5)]), expected);
+    }
+
+    #[test]
+    fn an_ancestor_that_was_not_read_ends_the_chain_with_its_number() {
+        let expected = [(20, Some("command20".to_owned())), (7, None)];
+        assert_eq!(parents_among(vec![child(30, 20, 9), child(20, 7, 5)]), expected);
+        assert_eq!(parents_among(vec![process(30, 9)]), []);
+    }
+
+    #[test]
+    fn a_number_used_again_is_no_parent() {
+        assert_eq!(parents_among(vec![child(30, 20, 9), child(20, 1, 10)]), [(20, None)]);
+    }
+
+    #[test]
+    fn ancestors_in_a_circle_are_named_once() {
+        let circle = vec![child(30, 20, 5), child(20, 10, 5), child(10, 30, 5)];
+        let pids: Vec<u32> = parents_among(circle).into_iter().map(|(pid, _)| pid).collect();
+        assert_eq!(pids, [20, 10]);
+    }
+
+    #[test]
+    fn age_is_counted_to_the_collection_and_never_negative() {
+        let moment = |seconds| Timestamp(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        let now = moment(1000);
+        let processes = [(1, Some(400)), (2, Some(1001)), (3, None)]
+            .map(|(pid, at)| Process { started_at: at.map(moment), ..process(pid, 1) })
+            .into();
+        let processes = complete(processes, &BTreeMap::new(), now);
+        let age = |pid| processes[&Pid(pid)].age;
+        assert_eq!(age(1), Some(Duration::from_mins(10)));
+        assert_eq!(age(2), Some(Duration::ZERO));
+        assert_eq!(age(3), None);
     }
 
     #[test]

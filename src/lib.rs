@@ -23,6 +23,7 @@
 #![doc = include_str!("../examples/who_has_port.rs")]
 //! ```
 
+pub mod cgroup;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]

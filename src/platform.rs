@@ -58,6 +58,9 @@ pub struct Request {
     pub owners: bool,
     /// Whether [`crate::details`] are wanted.
     pub details: bool,
+    /// Whether more is wanted of the owners than their names and users: program, directory, control
+    /// group and ancestors. And the names of the sockets' own control groups.
+    pub process_details: bool,
 }
 
 impl Default for Request {
@@ -72,6 +75,7 @@ impl Default for Request {
             netns: NetnsWish::Current,
             owners: true,
             details: false,
+            process_details: false,
         }
     }
 }

@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cgroup::Cgroup;
+use crate::snapshot::Timestamp;
 use crate::socket::{SocketId, number};
 use crate::text::Text;
 
@@ -58,9 +61,71 @@ pub struct Process {
     /// orders by age.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<u64>,
+    /// The same by the clock on the wall.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// How old it was when the collection began; filled by the join.
+    #[serde(skip)]
+    pub age: Option<Duration>,
     /// The command line; absent when unreadable or empty (kernel threads).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub argv: Option<Vec<Text>>,
+    /// The program's file. This and what follows only when it was asked for
+    /// ([`crate::platform::Request::process_details`]) and may be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exe: Option<Exe>,
+    /// The working directory; the kernel writes ` (deleted)` behind one that is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<Text>,
+    /// The control group, which tells the systemd unit and the container (Linux).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<Cgroup>,
+    /// Its parent, that one's parent and so on, as far as they are known; filled by the join.
+    #[serde(skip)]
+    pub parents: Vec<Parent>,
+}
+
+/// The file of a program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exe {
+    /// Its path when the program was started.
+    pub path: Text,
+    /// What is at that path now.
+    pub state: ExeState,
+}
+
+/// What is now where a program was started from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub enum ExeState {
+    /// The same file.
+    Current,
+    /// No file: it was deleted while the program runs, or never was in a directory (`memfd`).
+    Deleted,
+    /// Another file: the program was upgraded and still runs as it was before.
+    Replaced,
+}
+
+impl ExeState {
+    /// Returns the word for it, as in the JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Deleted => "deleted",
+            Self::Replaced => "replaced",
+        }
+    }
+}
+
+/// One ancestor of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parent {
+    /// The process number.
+    pub pid: Pid,
+    /// The name a person knows it by; absent when it was not read.
+    pub command: Option<Text>,
 }
 
 impl Process {
@@ -75,7 +140,13 @@ impl Process {
             uid: None,
             user: None,
             start: None,
+            started_at: None,
+            age: None,
             argv: None,
+            exe: None,
+            cwd: None,
+            cgroup: None,
+            parents: Vec::new(),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::cgroup::Cgroup;
 use crate::details::Details;
 use crate::state::TcpState;
 use crate::text::Text;
@@ -379,6 +380,9 @@ pub struct Socket {
     /// when the source does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroup_id: Option<CgroupId>,
+    /// The same by name; only when it was asked for, or when nobody is seen to hold the socket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<Cgroup>,
     /// The user the socket belongs to; absent when nobody owns it (the kernel then says 0, which
     /// is not root) or the source does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -416,6 +420,7 @@ impl Socket {
             cookie: None,
             netns: None,
             cgroup_id: None,
+            cgroup: None,
             uid: None,
             interface: None,
             v6only: None,

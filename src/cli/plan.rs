@@ -105,11 +105,10 @@ impl Plan {
             request.netns.clone_from(netns);
         }
         let columns = plan_columns(format, tables.extended, &request)?;
-        request.details |= source.record.is_some()
-            || format.json
-            || format.jsonl
-            || sort.iter().any(|key| key.column.needs_details())
-            || columns.iter().any(|column| column.needs_details());
+        let whole = source.record.is_some() || format.json || format.jsonl;
+        let shown = || columns.iter().copied().chain(sort.iter().map(|key| key.column));
+        request.details |= whole || shown().any(Column::needs_details);
+        request.process_details |= whole || shown().any(Column::needs_process_details);
         // A recording is worth what it holds: it is made of everything.
         if source.record.is_none() && !source.no_narrow {
             filter.narrow(&mut request);

@@ -82,6 +82,7 @@ impl fmt::Display for Test {
             Self::User(user) => write!(f, "user {}", user.name),
             Self::Command(command) => write!(f, "command {command}"),
             Self::Netns(name) => write!(f, "netns {name}"),
+            Self::Text(key, text) => write!(f, "{} {text}", key.name()),
             Self::Device(device) => write!(f, "dev {}", device.name),
             Self::Owner(kind) => f.write_str(kind.name()),
             Self::Via(via) => write!(f, "via {}", via.name()),

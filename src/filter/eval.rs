@@ -1,14 +1,15 @@
 //! Whether a row fits. Runs once a row, over 100,000 rows: allocates
-//! nothing (but for abstract UNIX names).
+//! nothing (but for abstract UNIX names, units and containers).
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
 use super::expression::{
-    End, Expression, Named, Network, NumberKey, OwnerKind, Ranges, Side, Test, state_of,
+    End, Expression, Named, Network, NumberKey, OwnerKind, Ranges, Side, Test, TextKey, state_of,
 };
 use super::glob::Glob;
+use crate::cgroup::{Cgroup, Container, unit_kind};
 use crate::process::{Owner, Ownership, Uid};
 use crate::snapshot::Entry;
 use crate::socket::{Endpoint, Interface, Queues};
@@ -56,6 +57,7 @@ impl Test {
             Self::Netns(name) => {
                 entry.netns_name.as_ref().is_some_and(|netns| name.matches(netns.as_bytes()))
             }
+            Self::Text(key, glob) => text(*key, entry, glob),
             Self::Device(device) => socket.interface.as_ref().is_some_and(|at| device.is_at(at)),
             Self::Owner(kind) => match kind {
                 OwnerKind::Held => matches!(entry.ownership, Ownership::Held(_)),
@@ -79,6 +81,11 @@ fn number(key: NumberKey, entry: &Entry, ranges: &Ranges) -> bool {
         NumberKey::Pid => owner(|owner| Some(owner.process.pid.0)),
         NumberKey::Ppid => owner(|owner| owner.process.ppid.map(|pid| pid.0)),
         NumberKey::Fd => owner(|owner| owner.fd.map(|fd| fd.0)),
+        NumberKey::Age => entry
+            .ownership
+            .owners()
+            .iter()
+            .any(|owner| fits(owner.process.age.map(|age| age.as_secs()))),
         NumberKey::Uid => {
             fits(socket.uid.map(|uid| uid.0.into()))
                 || owner(|owner| owner.process.uid.map(|uid| uid.0))
@@ -111,6 +118,61 @@ fn number(key: NumberKey, entry: &Entry, ranges: &Ranges) -> bool {
 fn command(owner: &Owner, glob: &Glob) -> bool {
     let fits = |name: &Option<Text>| name.as_ref().is_some_and(|n| glob.matches(n.as_bytes()));
     fits(&owner.process.command) || fits(&owner.process.comm)
+}
+
+/// Returns whether what is known of an owner by name fits. Where no owner is known, it is the control
+/// group that the socket was made in.
+fn text(key: TextKey, entry: &Entry, glob: &Glob) -> bool {
+    let owners = entry.ownership.owners();
+    let own = entry.socket.cgroup.as_ref();
+    let hidden = own.filter(|_| matches!(entry.ownership, Ownership::Hidden(_)));
+    let groups = || owners.iter().filter_map(|owner| owner.process.cgroup.as_ref());
+    match key {
+        TextKey::Exe => owners
+            .iter()
+            .filter_map(|owner| owner.process.exe.as_ref())
+            .any(|exe| path(exe.path.as_bytes(), glob)),
+        TextKey::Cwd => owners
+            .iter()
+            .filter_map(|owner| owner.process.cwd.as_ref())
+            .any(|cwd| glob.matches(cwd.as_bytes())),
+        TextKey::Unit => groups().chain(hidden).any(|group| unit(group, glob)),
+        TextKey::Container => groups()
+            .chain(hidden)
+            .filter_map(|group| group.container.as_ref())
+            .any(|found| container(found, glob)),
+        // As in ss the socket's own, too.
+        TextKey::Cgroup => groups().chain(own).any(|group| glob.matches(group.path.as_bytes())),
+    }
+}
+
+/// Returns whether the path or the name of the file fits.
+fn path(path: &[u8], glob: &Glob) -> bool {
+    let name = path.rsplit(|&byte| byte == b'/').next();
+    glob.matches(path) || name.is_some_and(|name| glob.matches(name))
+}
+
+/// Returns whether a unit fits, with or without its `.service`.
+fn unit(group: &Cgroup, glob: &Glob) -> bool {
+    let fits = |unit: &Text| {
+        let name = unit.as_bytes();
+        let short = unit_kind(name).and_then(|kind| name.strip_suffix(kind.as_bytes()));
+        glob.matches(name) || short.is_some_and(|short| glob.matches(short))
+    };
+    let full = || group.full_unit().filter(|_| group.user_unit.is_some());
+    group.unit.iter().chain(&group.user_unit).any(fits) || full().is_some_and(|full| fits(&full))
+}
+
+/// Returns whether a container fits: its number from the start, its name, its pod, what runs it, or
+/// what the column shows.
+fn container(container: &Container, glob: &Glob) -> bool {
+    let id = container.id.as_bytes();
+    let start = id.get(..glob.len()).filter(|start| container.is_numbered() && !start.is_empty());
+    glob.matches(id)
+        || start.is_some_and(|start| glob.matches(start))
+        || glob.matches(container.runtime.name().as_bytes())
+        || container.pod.as_ref().is_some_and(|pod| glob.matches(pod.as_bytes()))
+        || glob.matches(container.to_string().as_bytes())
 }
 
 impl End {

@@ -75,9 +75,13 @@ impl Expression {
             Self::And(list) | Self::Or(list) => list.iter().any(Self::asks_for_owners),
             Self::Test(test) => match test {
                 Test::Number(key, _) => {
-                    matches!(key, NumberKey::Pid | NumberKey::Ppid | NumberKey::Fd)
+                    matches!(key, NumberKey::Pid | NumberKey::Ppid | NumberKey::Fd | NumberKey::Age)
                 }
-                Test::User(_) | Test::Command(_) | Test::Owner(_) | Test::Via(_) => true,
+                Test::User(_)
+                | Test::Command(_)
+                | Test::Text(..)
+                | Test::Owner(_)
+                | Test::Via(_) => true,
                 Test::Protocol(_)
                 | Test::Family(_)
                 | Test::Type(_)
@@ -101,6 +105,16 @@ impl Expression {
             Self::All | Self::Test(_) => false,
         }
     }
+
+    /// Returns whether the details of processes can decide.
+    pub(super) fn asks_for_process_details(&self) -> bool {
+        match self {
+            Self::Not(inner) => inner.asks_for_process_details(),
+            Self::And(list) | Self::Or(list) => list.iter().any(Self::asks_for_process_details),
+            Self::Test(Test::Text(..)) => true,
+            Self::All | Self::Test(_) => false,
+        }
+    }
 }
 
 impl From<Test> for Expression {
@@ -117,6 +131,7 @@ impl From<Test> for Expression {
             | Test::Number(..)
             | Test::User(_)
             | Test::Command(_)
+            | Test::Text(..)
             | Test::Netns(_)
             | Test::Device(_)
             | Test::Owner(_)
@@ -143,6 +158,8 @@ pub(super) enum Test {
     User(Named),
     /// An owner's command.
     Command(Glob),
+    /// Something else that is known of an owner by name.
+    Text(TextKey, Glob),
     /// The name of its network namespace.
     Netns(Glob),
     /// The device it is bound to.
@@ -187,12 +204,42 @@ pub(super) struct Named {
     pub(super) number: Option<u32>,
 }
 
+/// What is known by name of who holds a socket, or of the control group it was made in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TextKey {
+    Exe,
+    Cwd,
+    Unit,
+    Container,
+    Cgroup,
+}
+
+impl TextKey {
+    /// Every key.
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 5] =
+        [Self::Exe, Self::Cwd, Self::Unit, Self::Container, Self::Cgroup];
+
+    /// Returns the key's first word.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Exe => "exe",
+            Self::Cwd => "cwd",
+            Self::Unit => "unit",
+            Self::Container => "container",
+            Self::Cgroup => "cgroup",
+        }
+    }
+}
+
 /// A number of a row or its owners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NumberKey {
     Pid,
     Ppid,
     Fd,
+    /// In seconds.
+    Age,
     Uid,
     Inode,
     PeerInode,
@@ -212,6 +259,7 @@ impl NumberKey {
             Self::Pid => "pid",
             Self::Ppid => "ppid",
             Self::Fd => "fd",
+            Self::Age => "age",
             Self::Uid => "uid",
             Self::Inode => "inode",
             Self::PeerInode => "peer_inode",
@@ -237,7 +285,7 @@ impl NumberKey {
             | Self::Backlog
             | Self::Retrans
             | Self::Drops => u32::MAX as u64,
-            Self::Inode | Self::Cookie | Self::Netns | Self::PeerInode => u64::MAX,
+            Self::Inode | Self::Cookie | Self::Netns | Self::PeerInode | Self::Age => u64::MAX,
         }
     }
 }

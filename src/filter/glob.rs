@@ -54,6 +54,16 @@ impl Glob {
         Some(name)
     }
 
+    /// Returns the pattern for what follows this text, with which it begins; `None` when it does not.
+    pub(super) fn after(&self, start: &str) -> Option<Self> {
+        self.0.strip_prefix(start).map(Self::new)
+    }
+
+    /// Returns the length of the pattern's text.
+    pub(super) const fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Returns whether the whole name fits.
     pub(super) fn matches(&self, name: &[u8]) -> bool {
         fits(self.0.as_bytes(), name, |a, b| a == b)

@@ -119,6 +119,7 @@ fn reach_of_test(test: &Test, negated: bool) -> Reach {
         | Test::Number(..)
         | Test::User(_)
         | Test::Command(_)
+        | Test::Text(..)
         | Test::Netns(_)
         | Test::Device(_)
         | Test::Owner(_)
@@ -178,6 +179,7 @@ pub(super) fn widen(expression: &Expression, request: &mut Request) {
                 | Test::Number(..)
                 | Test::User(_)
                 | Test::Command(_)
+                | Test::Text(..)
                 | Test::Device(_)
                 | Test::Owner(_)
                 | Test::Via(_) => return,

@@ -8,6 +8,9 @@ use super::expression::{NumberKey, Ranges};
 use super::token::{Compare, Word};
 use crate::socket::Protocol;
 
+/// The units of time, in seconds.
+const SECONDS: &[(char, u64)] = &[('s', 1), ('m', 60), ('h', 3600), ('d', 86400), ('w', 604_800)];
+
 /// What kind of number is expected.
 #[derive(Clone, Copy)]
 pub(super) struct Unit<'a> {
@@ -16,6 +19,8 @@ pub(super) struct Unit<'a> {
     min: u64,
     max: u64,
     radix: u32,
+    /// The letters that may follow a number, and how many each stands for.
+    multiples: &'static [(char, u64)],
     /// The service names that stand for it, and the protocol they belong to.
     services: Option<(&'a dyn Names, Option<Protocol>)>,
 }
@@ -23,12 +28,14 @@ pub(super) struct Unit<'a> {
 impl<'a> Unit<'a> {
     /// Returns a port's unit. 0 means "no port", so it is none.
     pub(super) const fn port(names: &'a dyn Names, protocol: Option<Protocol>) -> Self {
-        Self { noun: "port", min: 1, max: 65535, radix: 10, services: Some((names, protocol)) }
+        let services = Some((names, protocol));
+        Self { noun: "port", min: 1, max: 65535, radix: 10, multiples: &[], services }
     }
 
     /// Returns the unit of this key.
     pub(super) const fn of(key: NumberKey) -> Self {
-        Self { noun: key.name(), min: 0, max: key.max(), radix: 10, services: None }
+        let multiples = if matches!(key, NumberKey::Age) { SECONDS } else { &[] };
+        Self { noun: key.name(), min: 0, max: key.max(), radix: 10, multiples, services: None }
     }
 
     /// Returns the unit in hexadecimal.
@@ -102,13 +109,19 @@ impl<'a> Unit<'a> {
 
     /// Returns the number this text is, or why it cannot be; `None` when it is no number at all.
     fn number(self, text: &str, word: &Word) -> Option<Result<u64, Fault>> {
-        let (digits, radix) = match text.strip_prefix("0x") {
+        let (digits, factor) = self
+            .multiples
+            .iter()
+            .find_map(|(letter, factor)| text.strip_suffix(*letter).map(|digits| (digits, *factor)))
+            .unwrap_or((text, 1));
+        let (digits, radix) = match digits.strip_prefix("0x") {
             Some(digits) => (digits, 16),
-            None => (text, self.radix),
+            None => (digits, self.radix),
         };
         if !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix)) {
             // Digits only, so it fails only when it is too large.
             let number = u64::from_str_radix(digits, radix).ok();
+            let number = number.and_then(|number| number.checked_mul(factor));
             return Some(
                 number.filter(|number| (self.min..=self.max).contains(number)).ok_or_else(|| {
                     let Self { noun, min, max, .. } = self;
@@ -137,6 +150,9 @@ impl<'a> Unit<'a> {
             ),
             None if self.radix == 16 => {
                 format!("'{shown}' is no {noun}; expected a hexadecimal number")
+            }
+            None if !self.multiples.is_empty() => {
+                format!("'{shown}' is no {noun}; expected one such as 90s, 15m, 1h, 7d")
             }
             None => format!("'{shown}' is no {noun}; expected a number or a range such as 100-199"),
         };

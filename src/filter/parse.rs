@@ -11,7 +11,7 @@
 use std::ops::Range;
 
 use super::error::{Fault, visible};
-use super::expression::{End, Expression, NumberKey, Side, StateSet, Test};
+use super::expression::{End, Expression, NumberKey, Side, StateSet, Test, TextKey};
 use super::host::{self, Hosts};
 use super::number::{Unit, looks_numeric};
 use super::token::{Compare, Kind, Token, Word, tokens};
@@ -178,6 +178,7 @@ impl Parser<'_> {
                 Test::Number(key, Unit::of(key).values(compare, &words)?).into()
             }
             Key::Netns => value::netns(&words),
+            Key::Text(key) => any(&words, |word| Ok(value::text(key, word)))?,
             Key::Device => any(&words, |word| Ok(value::device(word, names)))?,
             Key::Protocol => any(&words, value::protocol)?,
             Key::Family => any(&words, value::family)?,
@@ -382,11 +383,17 @@ const fn expected(key: Key) -> &'static str {
     match key {
         Key::Port(_) => "a port such as 80, 3000-3999, http",
         Key::Host(_) => "a host such as 127.0.0.1, 10.0.0.0/8, [::1]:80",
+        Key::Number(NumberKey::Age) => "an age such as 90s, 15m, 1h, 7d",
         Key::Number(_) => "a number",
         Key::HexCookie => "a hexadecimal cookie",
         Key::User => "a user",
         Key::Command => "a command such as nginx, python*",
         Key::Netns => "a network namespace such as host, 4026531840",
+        Key::Text(TextKey::Exe) => "a program such as /usr/sbin/nginx, nginx",
+        Key::Text(TextKey::Cwd) => "a directory such as /srv/*",
+        Key::Text(TextKey::Unit) => "a systemd unit such as nginx.service, user@*",
+        Key::Text(TextKey::Container) => "a container such as docker, 4f5d0c1e",
+        Key::Text(TextKey::Cgroup) => "a control group such as /system.slice/*",
         Key::Device => "an interface such as lo",
         Key::Protocol => "a protocol such as tcp",
         Key::Family => "a family such as inet6",

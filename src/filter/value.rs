@@ -4,7 +4,8 @@
 
 use super::Names;
 use super::error::{Fault, visible};
-use super::expression::{Expression, Named, NumberKey, Ranges, StateSet, Test};
+use super::expression::{Expression, Named, NumberKey, Ranges, StateSet, Test, TextKey};
+use super::glob::Glob;
 use super::number::{Unit, literal};
 use super::token::Word;
 use super::{host, word};
@@ -49,6 +50,17 @@ pub(super) fn netns(words: &[Word]) -> Expression {
 /// Returns the condition that the socket is bound to this device.
 pub(super) fn device(word: &Word, names: &dyn Names) -> Expression {
     Test::Device(host::interface(word.glob(), names)).into()
+}
+
+/// Returns the condition that this is known of an owner. A control group may be given as its directory,
+/// as `ss(8)` wants it.
+pub(super) fn text(key: TextKey, word: &Word) -> Expression {
+    let mut glob = word.glob();
+    while let (TextKey::Cgroup, Some(path)) = (key, glob.after("/sys/fs/cgroup/")) {
+        let path = path.after("unified/").unwrap_or(path);
+        glob = Glob::new(format!("/{path}"));
+    }
+    Test::Text(key, glob).into()
 }
 
 /// Returns the condition that the socket speaks this protocol.

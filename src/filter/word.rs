@@ -2,7 +2,7 @@
 //! knows and we do not. docs/filter.md has every word here; a test sees to it.
 
 use super::error::Fault;
-use super::expression::{Expression, NumberKey, OwnerKind, Side, StateSet, Test};
+use super::expression::{Expression, NumberKey, OwnerKind, Side, StateSet, Test, TextKey};
 use super::token::{Compare, Word};
 use crate::process::Via;
 use crate::socket::{Family, Protocol, SocketType};
@@ -18,6 +18,7 @@ pub(super) enum Key {
     HexCookie,
     User,
     Command,
+    Text(TextKey),
     Netns,
     Device,
     Protocol,
@@ -45,6 +46,12 @@ pub(super) const KEYS: &[(Key, &[&str])] = &[
     (Key::Number(NumberKey::Pid), &["pid"]),
     (Key::Number(NumberKey::Ppid), &["ppid"]),
     (Key::Command, &["command", "cmd", "comm"]),
+    (Key::Text(TextKey::Exe), &["exe", "program"]),
+    (Key::Text(TextKey::Cwd), &["cwd", "directory"]),
+    (Key::Text(TextKey::Unit), &["unit", "service"]),
+    (Key::Text(TextKey::Container), &["container"]),
+    (Key::Text(TextKey::Cgroup), &["cgroup"]),
+    (Key::Number(NumberKey::Age), &["age"]),
     (Key::User, &["user"]),
     (Key::Number(NumberKey::Uid), &["uid"]),
     (Key::Number(NumberKey::Fd), &["fd"]),
@@ -107,7 +114,6 @@ pub(super) const UNSUPPORTED: &[(&str, &str)] = &[
         "sockscope does not know how a port was chosen; use a range such as port 32768-60999",
     ),
     ("fwmark", "sockscope does not read marks"),
-    ("cgroup", "sockscope does not read cgroups"),
     ("link", "sockscope does not list packet sockets"),
     ("packet", "sockscope does not list packet sockets"),
     ("netlink", "sockscope does not list netlink sockets"),

@@ -5,6 +5,7 @@
 //! is looked for where a socket can be without being in any process's descriptor table.
 
 mod again;
+mod cgroups;
 mod command;
 pub(crate) mod destroy;
 mod diag_details;
@@ -15,6 +16,7 @@ pub(crate) mod owners;
 mod privilege;
 mod proc_net;
 pub(crate) mod process;
+pub(crate) mod process_details;
 mod sock_diag;
 mod stat;
 mod sys;
@@ -52,13 +54,14 @@ impl Backend for Linux {
             let scan = owners::scan(None);
             add(&mut collected, namespaces.read_held(&scan.namespaces, request));
             if request.owners {
-                find_owners(&mut collected, &namespaces, scan);
+                find_owners(&mut collected, &namespaces, scan, request);
             }
         } else if request.owners {
             let scan = owners::scan(Some(&inodes(&collected.sockets)));
-            find_owners(&mut collected, &namespaces, scan);
+            find_owners(&mut collected, &namespaces, scan, request);
         }
         collected.netns_names = namespaces.names();
+        name_cgroups(&mut collected, request);
         let socket_users = collected.sockets.iter().filter_map(|socket| socket.uid);
         let process_users = collected.processes.iter().filter_map(|process| process.uid);
         let uids: BTreeSet<Uid> = socket_users.chain(process_users).collect();
@@ -77,7 +80,7 @@ fn add(collected: &mut Collected, dump: Dump) {
 
 /// Matches the descriptors found, looks again at what stayed unmatched, and reads the holders'
 /// processes.
-fn find_owners(collected: &mut Collected, namespaces: &Namespaces, scan: Scan) {
+fn find_owners(collected: &mut Collected, namespaces: &Namespaces, scan: Scan, request: &Request) {
     let mut holders = match_holders(&collected.sockets, &scan.holdings);
     let missed = again::surprisingly_unmatched(&collected.sockets, &holders, &scan.gaps);
     collected.gaps.extend(scan.gaps);
@@ -86,7 +89,7 @@ fn find_owners(collected: &mut Collected, namespaces: &Namespaces, scan: Scan) {
     }
 
     let pids: BTreeSet<Pid> = holders.iter().map(|holder| holder.pid).collect();
-    let (processes, gaps) = facts::read(&pids);
+    let (processes, gaps) = facts::read(&pids, request.process_details);
     collected.processes = processes;
     collected.gaps.extend(gaps);
     collected.holders = Some(holders);
@@ -129,6 +132,20 @@ fn find_missed(
 fn retain_ownerless(sockets: &mut Vec<Socket>, holders: &[Holder]) {
     let held: HashSet<SocketId> = holders.iter().map(|holder| holder.socket).collect();
     sockets.retain(|socket| !held.contains(&socket.id));
+}
+
+/// Names the control groups of the sockets: of all when asked to, else, where holders are hidden, of
+/// those without one, because that is all there is to say whose they are.
+fn name_cgroups(collected: &mut Collected, request: &Request) {
+    let held: HashSet<SocketId> =
+        collected.holders.iter().flatten().map(|holder| holder.socket).collect();
+    let is_held = |socket: &Socket| held.contains(&socket.id);
+    let any_hidden =
+        collected.sockets.iter().any(|socket| socket.inode.is_some() && !is_held(socket));
+    let wanted = |socket: &&mut Socket| {
+        request.process_details || (request.owners && any_hidden && !is_held(socket))
+    };
+    cgroups::name(collected.sockets.iter_mut().filter(wanted));
 }
 
 fn inodes(sockets: &[Socket]) -> HashSet<Inode> {

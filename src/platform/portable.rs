@@ -75,7 +75,7 @@ impl Backend for Portable {
                 })
                 .collect();
             let pids: BTreeSet<Pid> = holders.iter().map(|holder| holder.pid).collect();
-            let (processes, gap) = process::read(&pids);
+            let (processes, gap) = process::read(&pids, request.process_details);
             collected.processes = processes;
             collected.gaps.extend(gap);
             collected.holders = Some(holders);

@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
-use crate::process::{Pid, Process};
-use crate::snapshot::{Gap, Missing};
+use crate::process::{Exe, ExeState, Pid, Process};
+use crate::snapshot::{Gap, Missing, Timestamp};
 use crate::text::Text;
 
-/// Returns what is known of each of the processes, and a gap when nothing is of some.
-pub(crate) fn read(pids: &BTreeSet<Pid>) -> (Vec<Process>, Option<Gap>) {
+/// Returns what is known of each of the processes, and a gap when nothing is of some. With `details`,
+/// also their programs, directories and control groups, and their ancestors as further processes.
+pub(crate) fn read(pids: &BTreeSet<Pid>, details: bool) -> (Vec<Process>, Option<Gap>) {
     let mut system = match System::new() {
         Ok(system) => system,
         Err(error) => {
@@ -19,6 +21,28 @@ pub(crate) fn read(pids: &BTreeSet<Pid>) -> (Vec<Process>, Option<Gap>) {
             return (pids.iter().copied().map(Process::new).collect(), Some(gap));
         }
     };
+    let mut unknown = 0;
+    let mut processes: Vec<Process> = read_some(&mut system, pids, details)
+        .into_iter()
+        .map(|(pid, process)| {
+            unknown += usize::from(process.is_none());
+            process.unwrap_or_else(|| Process::new(pid))
+        })
+        .collect();
+    if details {
+        add_ancestors(&mut system, &mut processes);
+    }
+    let gap = (unknown > 0)
+        .then(|| Gap::new(Missing::ProcessFacts, "gone, or not to be read").count(unknown));
+    (processes, gap)
+}
+
+/// Returns what is known of each of the processes.
+fn read_some(
+    system: &mut System,
+    pids: &BTreeSet<Pid>,
+    details: bool,
+) -> Vec<(Pid, Option<Process>)> {
     let wanted: Vec<sysinfo::Pid> = pids.iter().map(|pid| sysinfo::Pid::from_u32(pid.0)).collect();
     // Not the CPU usage, which ends the process under Wine; not the threads, which sysinfo on Linux
     // would list as processes.
@@ -27,34 +51,60 @@ pub(crate) fn read(pids: &BTreeSet<Pid>) -> (Vec<Process>, Option<Gap>) {
         .with_cmd(UpdateKind::OnlyIfNotSet)
         .with_exe(UpdateKind::OnlyIfNotSet)
         .with_user(UpdateKind::OnlyIfNotSet);
+    // Linux is asked for the directory, and for more of the program, in its own module.
+    let cwd = details && !cfg!(target_os = "linux");
+    let kind = if cwd { kind.with_cwd(UpdateKind::OnlyIfNotSet) } else { kind };
     system.refresh_processes_specifics(ProcessesToUpdate::Some(&wanted), false, kind);
-
-    let mut unknown = 0;
-    let processes = pids
-        .iter()
-        .map(|&pid| {
-            let told = system.process(sysinfo::Pid::from_u32(pid.0));
-            unknown += usize::from(told.is_none());
-            told.map_or_else(|| Process::new(pid), |told| convert(pid, told))
-        })
-        .collect();
-    let gap = (unknown > 0)
-        .then(|| Gap::new(Missing::ProcessFacts, "gone, or not to be read").count(unknown));
-    (processes, gap)
+    let read = |&pid: &Pid| {
+        let told = system.process(sysinfo::Pid::from_u32(pid.0));
+        (pid, told.map(|told| convert(pid, told, details)))
+    };
+    pids.iter().map(read).collect()
 }
 
-fn convert(pid: Pid, told: &sysinfo::Process) -> Process {
+/// Appends the parents that are not among the processes yet, then theirs, up to the first process.
+fn add_ancestors(system: &mut System, processes: &mut Vec<Process>) {
+    let mut known: BTreeSet<Pid> = processes.iter().map(|process| process.pid).collect();
+    loop {
+        let parents = processes.iter().filter_map(|process| process.ppid);
+        let missing: BTreeSet<Pid> = parents.filter(|pid| known.insert(*pid)).collect();
+        if missing.is_empty() {
+            return;
+        }
+        // One that has ended meanwhile is no loss: its children have another parent now.
+        let found = read_some(system, &missing, true);
+        processes.extend(found.into_iter().filter_map(|(_, process)| process));
+    }
+}
+
+fn convert(pid: Pid, told: &sysinfo::Process, details: bool) -> Process {
     let mut process = Process::new(pid);
     process.ppid = told.parent().map(|parent| Pid(parent.as_u32()));
     process.command = command(told.name(), told.exe());
     process.uid = uid(told);
     process.start = Some(told.start_time()).filter(|&seconds| seconds > 0);
+    process.started_at = process.start.and_then(moment);
     process.argv = (!told.cmd().is_empty()).then(|| {
         told.cmd().iter().map(|word| Text::from(word.as_encoded_bytes().to_vec())).collect()
     });
+    if details {
+        let exe = told.exe().and_then(|exe| text(exe.as_os_str()));
+        process.exe = exe.map(|path| Exe { path, state: ExeState::Current });
+        process.cwd = told.cwd().and_then(|cwd| text(cwd.as_os_str()));
+    }
     #[cfg(target_os = "linux")]
-    super::linux::process::refine(&mut process, told.exe());
+    {
+        super::linux::process::refine(&mut process, told.exe());
+        if details {
+            super::linux::process_details::read(&mut process);
+        }
+    }
     process
+}
+
+/// Returns the moment so many seconds after the epoch.
+fn moment(seconds: u64) -> Option<Timestamp> {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).map(Timestamp)
 }
 
 /// Returns the name a person knows the program by: the file's where the system's name is a cut of
@@ -91,13 +141,14 @@ mod tests {
     #[test]
     fn our_own_process_is_known() {
         let pid = Pid(std::process::id());
-        let (processes, gap) = read(&BTreeSet::from([pid]));
+        let (processes, gap) = read(&BTreeSet::from([pid]), false);
         assert_eq!(gap, None);
         assert_eq!(processes.len(), 1);
         let process = &processes[0];
         assert_eq!(process.pid, pid);
         assert!(process.command.as_ref().unwrap().to_string().starts_with("sockscope"));
-        assert!(process.start.is_some());
+        assert!(process.start.is_some() && process.started_at.is_some());
+        assert_eq!((&process.exe, &process.cwd, &process.cgroup), (&None, &None, &None));
         // On Windows whoever started it may be gone, or be none of its processes (Wine).
         assert!(process.ppid.is_some() || cfg!(windows));
     }
@@ -106,9 +157,29 @@ mod tests {
     fn a_process_that_is_gone_is_a_gap_and_keeps_its_number() {
         // The largest PID Linux gives is 2^22; Windows' and macOS' are smaller or multiples of 4.
         let pid = Pid(2_000_000_001);
-        let (processes, gap) = read(&BTreeSet::from([pid]));
+        let (processes, gap) = read(&BTreeSet::from([pid]), true);
         assert_eq!(processes, [Process::new(pid)]);
         assert_eq!(gap.unwrap().count, Some(1));
+    }
+
+    #[test]
+    fn with_details_the_program_and_every_ancestor_are_known() {
+        let pid = Pid(std::process::id());
+        let (processes, _) = read(&BTreeSet::from([pid]), true);
+        let own = &processes[0];
+        let exe = std::env::current_exe().unwrap();
+        let told = own.exe.clone().unwrap();
+        assert_eq!((told.path, told.state), (text(exe.as_os_str()).unwrap(), ExeState::Current));
+        let cwd = std::env::current_dir().unwrap();
+        // Windows ends a directory with a backslash.
+        let told = own.cwd.as_ref().unwrap().to_string();
+        assert_eq!(Path::new(told.trim_end_matches('\\')), cwd);
+        let pids: Vec<Pid> = processes.iter().map(|process| process.pid).collect();
+        let parents: Vec<Pid> = processes.iter().filter_map(|process| process.ppid).collect();
+        // On Windows a parent may be gone for long.
+        assert!(parents.iter().all(|parent| pids.contains(parent)) || cfg!(windows));
+        let once: BTreeSet<Pid> = pids.iter().copied().collect();
+        assert_eq!(once.len(), pids.len());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod cells;
 mod keys;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::nearest::nearest;
@@ -86,7 +87,7 @@ macro_rules! columns {
 
 columns! {
     /// The name of the process that holds the socket: `-` nobody (the kernel keeps it), `?` you may
-    /// not see who, `?vanished` gone while we looked, `?no-descriptor` held in a way that shows no
+    /// not see who (`?nginx.service` but the unit it was made in is known), `?vanished` gone while we looked, `?no-descriptor` held in a way that shows no
     /// descriptor.
     Command "COMMAND" ["command", "cmd", "process"] Left 10 Some(7), command;
     /// Its process number; `812+2` means that two more processes hold the same socket.
@@ -170,10 +171,27 @@ columns! {
     Tid "TID" ["tid", "thread"] Right 2 None, tid;
     /// The parent of the process.
     Ppid "PPID" ["ppid"] Right 3 None, ppid;
+    /// How long ago the process began: `45s`, `12m5s`, `3h20m`, `41d7h`.
+    Age "AGE" ["age", "elapsed", "etime"] Right 3 None, age;
+    /// When the process began, in UTC.
+    Start "START" ["start", "started", "started_at"] Left 2 None, start;
     /// The kernel's own short name of the process, at most 15 bytes: what lsof and ss print.
     Comm "COMM" ["comm"] Left 3 Some(7), comm;
     /// The command line of the process.
     Cmdline "CMDLINE" ["cmdline", "args", "argv"] Left 4 Some(12), cmdline;
+    /// The file of the program; `(deleted)` when it has been, `(replaced)` when another is there now.
+    Exe "EXE" ["exe", "program"] Left 3 Some(12), exe;
+    /// The working directory of the process.
+    Cwd "CWD" ["cwd", "directory"] Left 2 Some(9), cwd;
+    /// The systemd unit of the process, a user's own as `user@1000.service/app.service`. Where the
+    /// owner is hidden, the unit that the socket was made in.
+    Unit "UNIT" ["unit", "service"] Left 4 Some(12), unit;
+    /// The container of the process, as `docker:0123456789ab`; also a snap or Flatpak. Where the
+    /// owner is hidden, the one that the socket was made in.
+    Container "CONTAINER" ["container"] Left 4 Some(12), container;
+    /// The control group of the process. Where the owner is hidden, the one that the socket was made
+    /// in.
+    Cgroup "CGROUP" ["cgroup"] Left 2 Some(12), cgroup;
     /// How many more processes hold the socket.
     Others "OTHERS" ["others", "shared"] Right 2 None, others;
     /// Whose the socket is: `held`, `kernel`, or `hidden` with the reason, as `hidden:permission`.
@@ -232,17 +250,26 @@ impl Column {
         )
     }
 
+    /// Returns true for a column that is empty unless
+    /// [`crate::platform::Request::process_details`] were asked for.
+    pub const fn needs_process_details(self) -> bool {
+        matches!(self, Self::Exe | Self::Cwd | Self::Unit | Self::Container | Self::Cgroup)
+    }
+
     /// Returns what a cell shows when its value is unknown: a question mark for facts about an
     /// owner that is hidden, how it is held for the descriptor that is not needed for that, a dash
     /// for everything else.
-    pub(crate) fn unknown(self, row: &Row<'_>) -> &'static str {
+    pub(crate) fn unknown(self, row: &Row<'_>) -> Cow<'static, str> {
         match row.owner.map(|owner| owner.via) {
-            Some(Via::AcceptQueue) if self == Self::Fd => return "acc",
-            Some(Via::IoUring) if self == Self::Fd => return "uring",
+            Some(Via::AcceptQueue) if self == Self::Fd => return "acc".into(),
+            Some(Via::IoUring) if self == Self::Fd => return "uring".into(),
             Some(_) | None => {}
         }
-        let Ownership::Hidden(reason) = &row.entry.ownership else { return "-" };
-        match (self, reason) {
+        let Ownership::Hidden(reason) = &row.entry.ownership else { return "-".into() };
+        if (self, *reason) == (Self::Command, HiddenReason::Permission) {
+            return cells::hidden_command(row).into();
+        }
+        let word = match (self, reason) {
             (Self::Command, HiddenReason::Vanished) => "?vanished",
             (Self::Command, HiddenReason::NoDescriptor) => "?no-descriptor",
             (
@@ -255,12 +282,17 @@ impl Column {
                 | Self::Ppid
                 | Self::Comm
                 | Self::Cmdline
+                | Self::Age
+                | Self::Start
+                | Self::Exe
+                | Self::Cwd
                 | Self::Others
                 | Self::Via,
                 _,
             ) => "?",
             _ => "-",
-        }
+        };
+        word.into()
     }
 }
 
@@ -403,6 +435,58 @@ mod tests {
             assert!((column.spec().key)(waiting).is_none(), "{column:?}");
         }
         assert_eq!((Column::Rtt.spec().key)(accepted), Some(Key::Number(18_204)));
+    }
+
+    #[test]
+    fn an_age_is_told_in_its_two_largest_units() {
+        let told = |seconds| {
+            let mut entries = crate::render::fixture::snapshot().entries;
+            entries.retain(|entry| matches!(entry.ownership, Ownership::Held(_)));
+            entries.truncate(1);
+            if let Ownership::Held(owners) = &mut entries[0].ownership {
+                let process = std::sync::Arc::make_mut(&mut owners[0].process);
+                process.age = Some(std::time::Duration::from_secs(seconds));
+            }
+            crate::render::fixture::cells(&entries, Column::Age).remove(0)
+        };
+        for (seconds, expected) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m0s"),
+            (3599, "59m59s"),
+            (3600, "1h0m"),
+            (86_399, "23h59m"),
+            (86_400, "1d0h"),
+            (41 * 86_400 + 7 * 3600 + 59, "41d7h"),
+        ] {
+            assert_eq!(told(seconds), expected);
+        }
+    }
+
+    #[test]
+    fn a_hidden_owner_goes_by_the_control_group_the_socket_was_made_in() {
+        let mut entries = crate::render::fixture::snapshot().entries;
+        let hidden = Ownership::Hidden(HiddenReason::Permission);
+        entries.retain(|entry| entry.ownership == hidden);
+        let command = |entries: &[Entry]| {
+            let row = Row { entry: &entries[0], owner: None };
+            Column::Command.unknown(&row).into_owned()
+        };
+        let cells = |entries: &[Entry], column| crate::render::fixture::cells(entries, column);
+        assert_eq!(command(&entries), "?postgresql.service");
+        assert_eq!(cells(&entries, Column::Unit), ["postgresql.service"]);
+        assert_eq!(cells(&entries, Column::Cgroup), ["/system.slice/postgresql.service"]);
+        assert_eq!(cells(&entries, Column::Command), [""], "in CSV it is unknown");
+
+        let id = "0123456789abcdef".repeat(4);
+        let docker = crate::cgroup::Cgroup::new(format!("/docker/{id}").as_str().into());
+        entries[0].socket.cgroup = Some(docker);
+        assert_eq!(command(&entries), "?docker:0123456789ab");
+        entries[0].socket.cgroup = Some(crate::cgroup::Cgroup::new("/".into()));
+        assert_eq!(command(&entries), "?");
+        // What only the kernel keeps is nobody's, whoever made it.
+        entries[0].ownership = Ownership::Kernel;
+        assert_eq!(cells(&entries, Column::Cgroup), [""]);
     }
 
     #[test]

@@ -1,15 +1,18 @@
 //! The snapshot that tests render: one row of every kind that is easy to get wrong.
 
+use std::time::Duration;
+
+use crate::cgroup::Cgroup;
 use crate::details::{Details, Memory, SocketOption};
 use crate::join::join;
-use crate::process::{Fd, Holder, Pid, Process, Tid, Uid, Via};
+use crate::process::{Exe, ExeState, Fd, Holder, Pid, Process, Tid, Uid, Via};
 use crate::render::column::Column;
 use crate::render::names::ResolvedNames;
 use crate::render::row::Rows;
 use crate::snapshot::{Collected, Entry, Gap, Missing, Snapshot, Timestamp};
 use crate::socket::{
-    Cookie, Endpoint, Family, Inode, Interface, NetnsId, Protocol, Queues, Socket, SocketId,
-    SocketType, Timer, TimerKind,
+    CgroupId, Cookie, Endpoint, Family, Inode, Interface, NetnsId, Protocol, Queues, Socket,
+    SocketId, SocketType, Timer, TimerKind,
 };
 use crate::state::TcpState;
 use crate::tcp_info::{Recovery, TcpInfo};
@@ -109,6 +112,10 @@ fn collected() -> Collected {
 
     // Hidden, vanished, half closed, merely bound.
     tcp_listener(&mut all, "127.0.0.1:5432", 70);
+    if let Some(hidden) = all.sockets.last_mut() {
+        hidden.cgroup_id = Some(CgroupId(4711));
+        hidden.cgroup = Some(cgroup("/system.slice/postgresql.service"));
+    }
     let gone = tcp_listener(&mut all, "127.0.0.1:4000", 1000);
     all.vanished.push(gone);
     let half = socket(
@@ -171,13 +178,38 @@ fn collected() -> Collected {
     all.holders = Some(holders);
     all.processes = vec![
         process(700, 1, "systemd-resolve", 0, &["/lib/systemd/systemd-resolved"]),
-        process(811, 1, "nginx", 0, &["nginx: master process /usr/sbin/nginx"]),
+        // Upgraded since it was started.
+        Process {
+            started_at: Some(Timestamp(morning - Duration::from_hours(11 * 24 + 3))),
+            exe: Some(Exe { path: "/usr/sbin/nginx".into(), state: ExeState::Replaced }),
+            cwd: Some("/".into()),
+            cgroup: Some(cgroup("/system.slice/nginx.service")),
+            ..process(811, 1, "nginx", 0, &["nginx: master process /usr/sbin/nginx"])
+        },
         process(812, 811, "nginx", 33, &["nginx: worker process"]),
         process(813, 811, "nginx", 33, &["nginx: worker process"]),
         process(814, 811, "nginx", 33, &["nginx: worker process"]),
-        process(900, 1, "redis-server", 999, &["redis-server", "127.0.0.1:6379"]),
+        Process {
+            started_at: Some(Timestamp(morning - Duration::from_secs(725))),
+            exe: Some(Exe { path: "/usr/bin/redis-server".into(), state: ExeState::Current }),
+            cwd: Some("/data".into()),
+            cgroup: Some(cgroup(
+                "/docker/4f5d0c1e9b8a7d6c5b4a39281706f5e4d3c2b1a0918273645546372819a0b1c2",
+            )),
+            ..process(900, 1, "redis-server", 999, &["redis-server", "127.0.0.1:6379"])
+        },
         process(4444, 1000, "evil\x1b]0;x\x07\n", 1000, &["evil", "\u{202e}gnp.exe"]),
-        process(5001, 1000, "日本語サーバー", 1000, &["python3", "サーバー.py"]),
+        Process {
+            started_at: Some(Timestamp(morning - Duration::from_secs(45))),
+            exe: Some(Exe {
+                path: Text::from(b"/tmp/\x1b[31m\xff".to_vec()),
+                state: ExeState::Deleted,
+            }),
+            cgroup: Some(cgroup(
+                "/user.slice/user-1000.slice/user@1000.service/app.slice/app-a b.scope",
+            )),
+            ..process(5001, 1000, "日本語サーバー", 1000, &["python3", "サーバー.py"])
+        },
         process(
             123_456,
             1000,
@@ -193,6 +225,10 @@ fn collected() -> Collected {
         },
     ];
     all
+}
+
+fn cgroup(path: &str) -> Cgroup {
+    Cgroup::new(path.into())
 }
 
 fn socket(

@@ -13,8 +13,9 @@ use std::net::IpAddr;
 
 use serde::{Serialize, Serializer};
 
+use crate::cgroup::{self, Cgroup, Runtime};
 use crate::details::{self, Memory, Shutdown, SocketOption};
-use crate::process::{self, HiddenReason, Ownership, Via};
+use crate::process::{self, ExeState, HiddenReason, Ownership, Parent, Via};
 use crate::snapshot::{Entry, Gap, Snapshot, Timestamp};
 use crate::socket::{Endpoint, Family, Interface, Protocol, Queues, SocketType, Timer};
 use crate::state::TcpState;
@@ -115,6 +116,8 @@ pub struct Socket<'a> {
     /// The control group the socket was made in, by the kernel's number: the inode number of its
     /// directory in the unified hierarchy.
     pub cgroup_id: Option<u64>,
+    /// The same by name; null also when it was removed since, or was not asked for.
+    pub cgroup: Option<Group<'a>>,
     /// The user the socket belongs to. Null when nobody owns it.
     pub uid: Option<u32>,
     /// The name of `uid`.
@@ -158,6 +161,7 @@ impl<'a> From<&'a Entry> for Socket<'a> {
             netns_name,
             netns_name_hex,
             cgroup_id: socket.cgroup_id.map(|id| id.0),
+            cgroup: socket.cgroup.as_ref().map(Group::from),
             uid: socket.uid.filter(|_| owned).map(|uid| uid.0),
             user,
             user_hex,
@@ -299,6 +303,27 @@ pub struct Owner<'a> {
     pub comm: Option<Cow<'a, str>>,
     /// The command line; bytes that are not UTF-8 are replaced by U+FFFD.
     pub argv: Option<Vec<Cow<'a, str>>>,
+    /// When the process began: RFC 3339, UTC.
+    #[cfg_attr(feature = "cli", schemars(with = "Option<String>"))]
+    pub started_at: Option<Timestamp>,
+    /// How many seconds before `collected_at` that was.
+    pub age_seconds: Option<u64>,
+    /// The path of the program when it was started.
+    pub exe: Option<Cow<'a, str>>,
+    /// The bytes of `exe` in hexadecimal, where they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exe_hex: Option<String>,
+    /// What is at `exe` now: the program itself, no file, or another one.
+    pub exe_state: Option<ExeState>,
+    /// The working directory; the kernel writes ` (deleted)` behind one that is gone.
+    pub cwd: Option<Cow<'a, str>>,
+    /// The bytes of `cwd` in hexadecimal, where they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cwd_hex: Option<String>,
+    /// The control group of the process, with its systemd unit and container.
+    pub cgroup: Option<Group<'a>>,
+    /// The parent, its parent and so on.
+    pub parents: Vec<Ancestor<'a>>,
     /// The effective user of the process.
     pub uid: Option<u32>,
     /// The name of that user.
@@ -319,6 +344,8 @@ impl<'a> From<&'a process::Owner> for Owner<'a> {
         let process = &*owner.process;
         let (command, command_hex) = name(process.command.as_ref());
         let (user, user_hex) = name(process.user.as_ref());
+        let (exe, exe_hex) = name(process.exe.as_ref().map(|exe| &exe.path));
+        let (cwd, cwd_hex) = name(process.cwd.as_ref());
         Self {
             pid: process.pid.0,
             nspid: process.nspid.map(|pid| pid.0),
@@ -327,12 +354,88 @@ impl<'a> From<&'a process::Owner> for Owner<'a> {
             command_hex,
             comm: process.comm.as_ref().map(Text::to_lossy),
             argv: process.argv.as_ref().map(|argv| argv.iter().map(Text::to_lossy).collect()),
+            started_at: process.started_at,
+            age_seconds: process.age.map(|age| age.as_secs()),
+            exe,
+            exe_hex,
+            exe_state: process.exe.as_ref().map(|exe| exe.state),
+            cwd,
+            cwd_hex,
+            cgroup: process.cgroup.as_ref().map(Group::from),
+            parents: process.parents.iter().map(Ancestor::from).collect(),
             uid: process.uid.map(|uid| uid.0),
             user,
             user_hex,
             tid: owner.tid.map(|tid| tid.0),
             fd: owner.fd.map(|fd| fd.0),
             via: owner.via,
+        }
+    }
+}
+
+/// An ancestor of a process.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+pub struct Ancestor<'a> {
+    /// The process number.
+    pub pid: u32,
+    /// The name a person knows the process by; null when it was not read.
+    pub command: Option<Cow<'a, str>>,
+}
+
+impl<'a> From<&'a Parent> for Ancestor<'a> {
+    fn from(parent: &'a Parent) -> Self {
+        Self { pid: parent.pid.0, command: parent.command.as_ref().map(Text::to_lossy) }
+    }
+}
+
+/// A control group, and whose it is by its name.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+pub struct Group<'a> {
+    /// The path from the root of its hierarchy.
+    pub path: Cow<'a, str>,
+    /// The bytes of `path` in hexadecimal, where they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_hex: Option<String>,
+    /// The systemd unit.
+    pub unit: Option<Cow<'a, str>>,
+    /// The unit of a user's own systemd, of which `unit` then is the manager.
+    pub user_unit: Option<Cow<'a, str>>,
+    /// The container, the innermost one.
+    pub container: Option<Container<'a>>,
+}
+
+impl<'a> From<&'a Cgroup> for Group<'a> {
+    fn from(group: &'a Cgroup) -> Self {
+        Self {
+            path: group.path.to_lossy(),
+            path_hex: group.path.hex_unless_utf8(),
+            unit: group.unit.as_ref().map(Text::to_lossy),
+            user_unit: group.user_unit.as_ref().map(Text::to_lossy),
+            container: group.container.as_ref().map(Container::from),
+        }
+    }
+}
+
+/// A container.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+pub struct Container<'a> {
+    /// What runs it.
+    pub runtime: Runtime,
+    /// Its number in full, or for LXC, machines, snaps and Flatpaks its name.
+    pub id: Cow<'a, str>,
+    /// The uid of its Kubernetes pod.
+    pub pod: Option<Cow<'a, str>>,
+}
+
+impl<'a> From<&'a cgroup::Container> for Container<'a> {
+    fn from(container: &'a cgroup::Container) -> Self {
+        Self {
+            runtime: container.runtime,
+            id: container.id.to_lossy(),
+            pod: container.pod.as_ref().map(Text::to_lossy),
         }
     }
 }

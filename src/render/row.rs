@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::process::{Owner, Process};
+use crate::cgroup::Cgroup;
+use crate::process::{Owner, Ownership, Process};
 use crate::snapshot::Entry;
 
 /// A socket and one of its owners.
@@ -18,6 +19,16 @@ impl<'a> Row<'a> {
     /// Returns the process shown.
     pub fn process(&self) -> Option<&'a Process> {
         self.owner.map(|owner| &*owner.process)
+    }
+
+    /// Returns the control group of the process shown; where it is hidden, the socket's own. One that
+    /// only the kernel keeps is nobody's, whoever made it.
+    pub fn cgroup(&self) -> Option<&'a Cgroup> {
+        match (self.owner, &self.entry.ownership) {
+            (Some(owner), _) => owner.process.cgroup.as_ref(),
+            (None, Ownership::Kernel) => None,
+            (None, Ownership::Held(_) | Ownership::Hidden(_)) => self.entry.socket.cgroup.as_ref(),
+        }
     }
 
     /// Returns how many processes beside the shown one hold the socket.

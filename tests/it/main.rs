@@ -19,6 +19,8 @@ mod differential;
 mod echo;
 mod generated;
 #[cfg(target_os = "linux")]
+mod identity;
+#[cfg(target_os = "linux")]
 mod namespaces;
 #[cfg(target_os = "linux")]
 mod netns;

@@ -292,6 +292,74 @@ fn numbers_of_owners_match_any_owner() {
 }
 
 #[test]
+fn an_age_is_in_seconds_or_in_a_unit_of_time() {
+    table(&[
+        ("age 90", &["node"]),
+        ("age 90s", &["node"]),
+        ("age < 2m", &["node"]),
+        ("age >= 1h", &["web"]),
+        ("age > 1h", &[]),
+        ("age 1m-1d", &["web", "node"]),
+        ("age < 1w", &["web", "node"]),
+    ]);
+}
+
+#[test]
+fn programs_are_known_by_path_or_name_and_directories_by_path() {
+    table(&[
+        ("exe /usr/sbin/nginx", &["web"]),
+        ("exe nginx", &["web"]),
+        ("program /usr/*", &["web"]),
+        ("exe sbin", &[]),
+        ("cwd /srv/*", &["web"]),
+        ("directory www", &[]),
+    ]);
+}
+
+#[test]
+fn units_are_known_with_or_without_their_kind() {
+    table(&[
+        ("unit nginx.service", &["web"]),
+        ("unit nginx", &["web"]),
+        ("service nginx", &["web"]),
+        ("unit user@1000", &["node"]),
+        ("unit snap.node.*", &["node"]),
+        ("unit user@1000.service/snap.node.node-1f.scope", &["node"]),
+        // The group a socket was made in stands in for an owner who is hidden, for no other.
+        ("unit init.scope", &[]),
+        ("unit gone", &[]),
+    ]);
+}
+
+#[test]
+fn containers_are_known_by_runtime_number_name_or_pod() {
+    table(&[
+        ("container snap", &["node"]),
+        ("container node", &["node"]),
+        ("container snap:node", &["node"]),
+        ("container cri-o", &["mapped"]),
+        ("container 4f5d", &["mapped"]),
+        ("container cri-o:4f5d0c1e9b8a", &["mapped"]),
+        ("container 1f2e3d4c-5b6a-7980-8f9e-0a1b2c3d4e5f", &["mapped"]),
+        ("container 5d0c", &[]),
+        ("container nod", &[]),
+        ("container \"\"", &[]),
+        ("container *", &["node", "mapped"]),
+    ]);
+}
+
+#[test]
+fn a_control_group_is_the_owners_or_the_socket_s_own() {
+    table(&[
+        ("cgroup /system.slice/nginx.service", &["web"]),
+        ("cgroup /system.slice/*", &["web", "tw"]),
+        ("cgroup /init.scope", &["node"]),
+        ("cgroup = /sys/fs/cgroup/init.scope", &["node"]),
+        ("cgroup /sys/fs/cgroup/unified/kubepods/*", &["mapped"]),
+    ]);
+}
+
+#[test]
 fn numbers_of_sockets() {
     table(&[
         ("inode 10", &["web"]),

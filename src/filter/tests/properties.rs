@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::super::expression::{
-    End, Expression, Named, Network, NumberKey, OwnerKind, Ranges, Side, StateSet, Test, state_of,
+    End, Expression, Named, Network, NumberKey, OwnerKind, Ranges, Side, StateSet, Test, TextKey,
+    state_of,
 };
 use super::super::glob::Glob;
 use super::super::host::interface;
@@ -91,9 +92,9 @@ fn ends() -> impl Strategy<Value = Test> {
 
 fn numbers() -> impl Strategy<Value = Test> {
     use NumberKey::{
-        Backlog, Cookie, Drops, Fd, Inode, Netns, Pid, Ppid, RecvQ, Retrans, SendQ, Uid,
+        Age, Backlog, Cookie, Drops, Fd, Inode, Netns, Pid, Ppid, RecvQ, Retrans, SendQ, Uid,
     };
-    select(&[Pid, Ppid, Fd, Uid, Inode, Cookie, Netns, RecvQ, SendQ, Backlog, Retrans, Drops])
+    select(&[Pid, Ppid, Fd, Age, Uid, Inode, Cookie, Netns, RecvQ, SendQ, Backlog, Retrans, Drops])
         .prop_flat_map(|key| {
             let number = prop_oneof![0..=key.max(), Just(0), Just(key.max()), 0u64..100];
             ranges(number).prop_map(move |ranges| Test::Number(key, ranges))
@@ -120,6 +121,7 @@ fn tests() -> impl Strategy<Value = Test> {
         numbers(),
         user.prop_map(|name| Test::User(Named { name, number: None })),
         globs().prop_map(Test::Command),
+        (select(&TextKey::ALL), globs()).prop_map(|(key, glob)| Test::Text(key, glob)),
         globs().prop_filter("a number is an inode", is_no_range).prop_map(Test::Netns),
         globs().prop_map(|name| Test::Device(interface(name, &NoNames))),
         select(&OwnerKind::ALL).prop_map(Test::Owner),
@@ -318,6 +320,20 @@ fn the_kernel_is_asked_for_less() {
     assert_eq!(narrowed("not port 80").ports, None);
     assert_eq!(narrowed("tcp and udp").protocols, []);
     assert_eq!(narrowed("all"), Request::default());
+}
+
+#[test]
+fn details_of_processes_are_asked_for_by_who_tests_them() {
+    let details = |text: &str| {
+        let mut request = Request::default();
+        Filter::parse(text, &NoNames).unwrap().widen(&mut request);
+        request.process_details
+    };
+    for text in ["unit nginx", "tcp and not container docker", "udp or exe x", "cwd /", "cgroup /"]
+    {
+        assert!(details(text), "{text}");
+    }
+    assert!(!details("command nginx and age > 1h"));
 }
 
 #[test]

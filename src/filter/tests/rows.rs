@@ -1,9 +1,11 @@
 //! Hand-made rows, one of each kind a filter may meet.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::cgroup::Cgroup;
 use crate::details::Details;
-use crate::process::{Fd, HiddenReason, Owner, Ownership, Pid, Process, Uid, Via};
+use crate::process::{Exe, ExeState, Fd, HiddenReason, Owner, Ownership, Pid, Process, Uid, Via};
 use crate::snapshot::Entry;
 use crate::socket::{
     Cookie, Endpoint, Family, Inode, Interface, NetnsId, Protocol, Queues, Socket, SocketId,
@@ -12,10 +14,15 @@ use crate::state::TcpState;
 use crate::tcp_info::TcpInfo;
 use crate::text::Text;
 
+/// A container's number, and a pod's.
+const CONTAINER: &str = "4f5d0c1e9b8a7d6c5b4a39281706f5e4d3c2b1a0918273645546372819a0b1c2";
+const POD: &str = "1f2e3d4c-5b6a-7980-8f9e-0a1b2c3d4e5f";
+
 /// The names of all rows, in order.
 pub(super) const ALL: &[&str] =
     &["web", "node", "mapped", "tw", "link", "dns", "quic", "waiting", "bus", "x11"];
 
+#[expect(clippy::too_many_lines, reason = "one row after the other")]
 pub(super) fn rows() -> Vec<(&'static str, Entry)> {
     vec![
         // Listens on port 80; a parent and its worker hold it.
@@ -28,10 +35,15 @@ pub(super) fn rows() -> Vec<(&'static str, Entry)> {
             row.netns_name = Some("host".into());
             row.socket.uid = Some(Uid(0));
             row.user = Some("root".into());
-            row.ownership = Ownership::Held(vec![
-                owner(100, 1, "nginx", "nginx", (0, "root"), 6),
-                owner(101, 100, "nginx", "nginx", (33, "www-data"), 7),
-            ]);
+            let mut worker = owner(101, 100, "nginx", "nginx", (33, "www-data"), 7);
+            let mut process = Process::clone(&worker.process);
+            process.exe = Some(Exe { path: "/usr/sbin/nginx".into(), state: ExeState::Replaced });
+            process.cwd = Some("/srv/www".into());
+            process.cgroup = Some(Cgroup::new("/system.slice/nginx.service".into()));
+            process.age = Some(Duration::from_millis(3_600_900));
+            worker.process = Arc::new(process);
+            row.ownership =
+                Ownership::Held(vec![owner(100, 1, "nginx", "nginx", (0, "root"), 6), worker]);
             row
         }),
         // An open connection of a process the kernel knows by its thread's name.
@@ -43,8 +55,15 @@ pub(super) fn rows() -> Vec<(&'static str, Entry)> {
                 ..Details::default()
             }));
             row.socket.interface = Some(interface(2, "eth0"));
-            row.ownership =
-                Ownership::Held(vec![owner(200, 50, "node", "MainThread", (1000, "alice"), 20)]);
+            let mut node = owner(200, 50, "node", "MainThread", (1000, "alice"), 20);
+            let mut process = Process::clone(&node.process);
+            let app = "/user.slice/user@1000.service/app.slice/snap.node.node-1f.scope";
+            process.cgroup = Some(Cgroup::new(app.into()));
+            process.age = Some(Duration::from_secs(90));
+            node.process = Arc::new(process);
+            // Handed over by systemd, which made it.
+            row.socket.cgroup = Some(Cgroup::new("/init.scope".into()));
+            row.ownership = Ownership::Held(vec![node]);
             row
         }),
         // IPv4 on an inet6 socket, whose owner may not be seen.
@@ -53,11 +72,14 @@ pub(super) fn rows() -> Vec<(&'static str, Entry)> {
             let mut row = tcp(TcpState::CloseWait, local, Some(peer));
             row.socket.family = Family::Inet6;
             row.socket.uid = Some(Uid(1000));
+            row.socket.cgroup =
+                Some(Cgroup::new(format!("/kubepods/pod{POD}/crio-{CONTAINER}").as_str().into()));
             row.ownership = Ownership::Hidden(HiddenReason::Permission);
             row
         }),
         ("tw", {
             let mut row = tcp(TcpState::TimeWait, "127.0.0.1:80", Some("127.0.0.1:55555"));
+            row.socket.cgroup = Some(Cgroup::new("/system.slice/gone.service".into()));
             row.ownership = Ownership::Kernel;
             row
         }),

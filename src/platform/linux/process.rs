@@ -4,10 +4,15 @@
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 use super::command::command;
 use super::stat::read_stat;
+use crate::platform::clock;
 use crate::process::{Pid, Process};
+use crate::snapshot::Timestamp;
 use crate::text::Text;
 
 /// Completes what sysinfo told. `exe` is the program's path, without the kernel's ` (deleted)`.
@@ -18,6 +23,7 @@ pub(crate) fn refine(process: &mut Process, exe: Option<&Path>) {
     if let Ok(Some(stat)) = read_stat(pid) {
         process.ppid = (stat.ppid != 0).then_some(Pid(stat.ppid));
         process.start = Some(stat.start);
+        process.started_at = started_at(clock::now(), stat.start);
     } else {
         // Seconds: another unit than everybody else's here.
         process.start = None;
@@ -34,6 +40,15 @@ pub(crate) fn refine(process: &mut Process, exe: Option<&Path>) {
             Some(command(comm, exe, &argv)).filter(|name| !name.is_empty()).map(Text::new);
     }
     process.argv = Some(argv).filter(|argv| !argv.is_empty());
+}
+
+/// Returns the moment so many clock ticks after boot. Counted back from now: what is said of a
+/// process's age is right then, also when the clock on the wall was set since boot.
+fn started_at(now: Timestamp, ticks: u64) -> Option<Timestamp> {
+    let per_second = rustix::param::clock_ticks_per_second();
+    let start = Duration::from_millis(ticks.checked_mul(1000)?.checked_div(per_second)?);
+    let up = Duration::try_from(clock_gettime(ClockId::Boottime)).ok()?;
+    now.0.checked_sub(up.checked_sub(start)?).map(Timestamp)
 }
 
 /// Parses `/proc/PID/cmdline`: each argument ends with a NUL (`proc_pid_cmdline(5)`). A process that
@@ -72,7 +87,7 @@ mod tests {
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("start python3");
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let (mut processes, gap) = read(&[Pid(child.id())].into());
+        let (mut processes, gap) = read(&[Pid(child.id())].into(), false);
         drop(child.stdin.take());
         child.wait().unwrap();
         assert_eq!(gap, None);
@@ -106,6 +121,22 @@ mod tests {
         assert_eq!(process.ppid, Some(Pid(std::process::id())));
         assert_eq!(process.uid, Some(Uid(rustix::process::geteuid().as_raw())));
         assert_eq!(process.argv.unwrap()[3..], [Text::from(""), Text::from("x y")]);
+    }
+
+    #[test]
+    fn a_child_started_between_before_and_after() {
+        // The kernel counts in hundredths of a second, and rounds down.
+        let tick = Duration::from_millis(10);
+        let before = clock::now().0 - tick;
+        let (_, process) = describe(&mut python(""));
+        let started = process.started_at.unwrap().0;
+        assert!(before - tick <= started && started <= clock::now().0, "{started:?}");
+    }
+
+    #[test]
+    fn a_process_of_the_future_has_no_start() {
+        assert_eq!(started_at(clock::now(), u64::MAX), None);
+        assert_eq!(started_at(clock::now(), u64::MAX / 1000), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::hash::Hash;
 use std::net::IpAddr;
 
 use self::address::Addresses;
+use crate::cgroup::Cgroup;
 use crate::process::{Process, Uid};
 use crate::snapshot::{Collected, Gap};
 use crate::socket::{Endpoint, Interface, Socket};
@@ -56,6 +57,10 @@ struct Redactor {
     interfaces: Numbered<Text>,
     names: Numbered<Text>,
     namespaces: Numbered<Text>,
+    cgroups: Numbered<Text>,
+    units: Numbered<Text>,
+    containers: Numbered<Text>,
+    pods: Numbered<Text>,
 }
 
 /// Numbers each distinct value in the order of first appearance, from 1.
@@ -83,6 +88,9 @@ impl Redactor {
         }
         if let Some(interface) = &mut socket.interface {
             self.interface(interface);
+        }
+        if let Some(cgroup) = &mut socket.cgroup {
+            self.cgroup(cgroup);
         }
         socket.uid = socket.uid.map(|uid| self.uid(uid));
     }
@@ -127,8 +135,34 @@ impl Redactor {
         for argument in process.argv.iter_mut().flatten() {
             *argument = Text::from(format!("argument{}", self.arguments.number(argument)));
         }
+        let exe = process.exe.as_mut().map(|exe| &mut exe.path);
+        for path in exe.into_iter().chain(&mut process.cwd) {
+            *path = Text::from(format!("/path{}", self.names.number(path)));
+        }
+        if let Some(cgroup) = &mut process.cgroup {
+            self.cgroup(cgroup);
+        }
         process.uid = process.uid.map(|uid| self.uid(uid));
         process.user = process.user.as_ref().map(|name| self.user(name));
+    }
+
+    /// Replaces what the names of a control group say; which kind of unit and what runs the container
+    /// stays.
+    fn cgroup(&mut self, cgroup: &mut Cgroup) {
+        if !cgroup.is_root() {
+            cgroup.path = Text::from(format!("/cgroup{}", self.cgroups.number(&cgroup.path)));
+        }
+        for unit in [&mut cgroup.unit, &mut cgroup.user_unit].into_iter().flatten() {
+            let kind = crate::cgroup::unit_kind(unit.as_bytes()).unwrap_or_default();
+            *unit = Text::from(format!("unit{}{kind}", self.units.number(unit)));
+        }
+        if let Some(container) = &mut cgroup.container {
+            let number = self.containers.number(&container.id);
+            container.id = Text::from(format!("container{number}"));
+            if let Some(pod) = &mut container.pod {
+                *pod = Text::from(format!("pod{}", self.pods.number(pod)));
+            }
+        }
     }
 
     fn uid(&mut self, uid: Uid) -> Uid {
@@ -188,6 +222,10 @@ impl Redactor {
             ("if", &self.interfaces),
             ("/path", &self.names),
             ("netns", &self.namespaces),
+            ("/cgroup", &self.cgroups),
+            ("unit", &self.units),
+            ("container", &self.containers),
+            ("pod", &self.pods),
         ];
         let known: BTreeSet<(std::cmp::Reverse<usize>, &str, String)> = kinds
             .into_iter()
@@ -318,6 +356,27 @@ mod tests {
                 .hint("run with sudo"),
         );
         assert_eq!(redact(collected.clone()), collected);
+    }
+
+    #[test]
+    fn a_control_group_keeps_its_kind_and_shares_its_replacement() {
+        let id = "4f5d0c1e9b8a7d6c5b4a39281706f5e4d3c2b1a0918273645546372819a0b1c2";
+        let path = format!("/user.slice/user@1000.service/user.slice/libpod-{id}.scope");
+        let group = Cgroup::new(Text::from(path));
+        let mut collected = samples::empty();
+        let mut socket = Socket::new(SocketId(1), Protocol::Tcp, Family::Inet);
+        socket.cgroup = Some(group.clone());
+        collected.sockets.push(socket);
+        let mut process = Process::new(Pid(7));
+        process.cgroup = Some(group);
+        collected.processes.push(process);
+
+        let redacted = redact(collected);
+        let group = redacted.processes[0].cgroup.as_ref().unwrap();
+        assert_eq!(redacted.sockets[0].cgroup.as_ref(), Some(group));
+        assert_eq!(group.path, Text::from("/cgroup1"));
+        assert_eq!(group.full_unit(), Some(Text::from("unit1.service/unit2.scope")));
+        assert_eq!(group.container.as_ref().unwrap().to_string(), "podman:container1");
     }
 
     #[test]

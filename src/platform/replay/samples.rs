@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 use proptest::option::of;
 use proptest::prelude::*;
 
+use crate::cgroup::{Cgroup, Container, Runtime};
 use crate::details::{Details, SocketOption};
-use crate::process::{Fd, Holder, Pid, Process, Tid, Uid, Via};
+use crate::process::{Exe, ExeState, Fd, Holder, Pid, Process, Tid, Uid, Via};
 use crate::snapshot::{Collected, Gap, Missing, Timestamp};
 use crate::socket::{
     CgroupId, Cookie, Endpoint, Family, Inode, Interface, NetnsId, Protocol, Queues, Socket,
@@ -78,8 +79,9 @@ fn socket() -> impl Strategy<Value = Socket> {
         any::<(Option<u64>, Option<u64>, Option<u64>, Option<u64>, Option<u32>, Option<bool>)>();
     let details = (any::<(Option<u32>, bool)>(), of(prop::collection::vec(any::<u8>(), 0..300)));
     let ends = (of(endpoint()), of(endpoint()));
+    let identity = (identity, of(cgroup()));
     (kind, ends, of(queues), of(timer), of(interface()), identity, unix, details).prop_map(
-        |(kind, (local, peer), queues, timer, interface, identity, unix, details)| {
+        |(kind, (local, peer), queues, timer, interface, (identity, cgroup), unix, details)| {
             let (protocol, family, state) = kind;
             let (socket_type, peer_inode) = unix;
             let (inode, cookie, netns, cgroup_id, uid, v6only) = identity;
@@ -105,6 +107,7 @@ fn socket() -> impl Strategy<Value = Socket> {
                 cookie: cookie.map(Cookie),
                 netns: netns.map(NetnsId),
                 cgroup_id: cgroup_id.map(CgroupId),
+                cgroup,
                 uid: uid.map(Uid),
                 details: drops.map(|_| Box::new(details)),
                 ..Socket::new(SocketId(0), protocol, family)
@@ -113,12 +116,32 @@ fn socket() -> impl Strategy<Value = Socket> {
     )
 }
 
+fn cgroup() -> impl Strategy<Value = Cgroup> {
+    let container = (name(), of(name())).prop_map(|(id, pod)| (Runtime::Docker, id, pod));
+    (name(), of(name()), of(name()), of(container)).prop_map(
+        |(path, unit, user_unit, container)| {
+            let mut cgroup = Cgroup::new(path);
+            (cgroup.unit, cgroup.user_unit) = (unit, user_unit);
+            cgroup.container = container.map(|(runtime, id, pod)| Container { runtime, id, pod });
+            cgroup
+        },
+    )
+}
+
+fn exe() -> impl Strategy<Value = Exe> {
+    let states = vec![ExeState::Current, ExeState::Deleted, ExeState::Replaced];
+    (name(), prop::sample::select(states)).prop_map(|(path, state)| Exe { path, state })
+}
+
 fn process() -> impl Strategy<Value = Process> {
     let names = (of(name()), of(name()), of(name()), of(prop::collection::vec(name(), 0..4)));
     let numbers = any::<(Option<u32>, Option<u32>, Option<u64>)>();
-    (0..20u32, names, numbers).prop_map(|(pid, names, numbers)| {
+    let details = (of(exe()), of(name()), of(cgroup()), of(0..4_000_000_000_u64));
+    (0..20u32, names, numbers, details).prop_map(|(pid, names, numbers, details)| {
         let (command, comm, user, argv) = names;
         let (ppid, uid, start) = numbers;
+        let (exe, cwd, cgroup, started) = details;
+        let moment = |seconds| Timestamp(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
         Process {
             command,
             comm,
@@ -127,6 +150,10 @@ fn process() -> impl Strategy<Value = Process> {
             ppid: ppid.map(Pid),
             uid: uid.map(Uid),
             start,
+            started_at: started.map(moment),
+            exe,
+            cwd,
+            cgroup,
             ..Process::new(Pid(pid))
         }
     })

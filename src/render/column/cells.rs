@@ -2,8 +2,9 @@
 
 use std::fmt::{Display, Write as _};
 
+use crate::cgroup::Cgroup;
 use crate::details::Details;
-use crate::process::{Owner, Ownership, Process};
+use crate::process::{Exe, ExeState, Owner, Ownership, Process};
 use crate::render::names::ResolvedNames;
 use crate::render::row::{Row, count_others};
 use crate::render::sanitize;
@@ -32,6 +33,18 @@ fn push_text(out: &mut String, text: Option<&Text>) {
 
 pub(super) fn command(row: &Row<'_>, _: &Names, out: &mut String) {
     push_text(out, row.process().and_then(|process| process.command.as_ref()));
+}
+
+/// Returns a question mark, with the unit or the container that the socket was made in behind it: all
+/// that is known of an owner who may not be seen.
+pub(super) fn hidden_command(row: &Row<'_>) -> String {
+    let mut cell = "?".to_owned();
+    let names = Names::default();
+    unit(row, &names, &mut cell);
+    if cell.len() == 1 {
+        container(row, &names, &mut cell);
+    }
+    cell
 }
 
 pub(super) fn pid(row: &Row<'_>, _: &Names, out: &mut String) {
@@ -248,6 +261,54 @@ pub(super) fn nspid(row: &Row<'_>, _: &Names, out: &mut String) {
 
 pub(super) fn ppid(row: &Row<'_>, _: &Names, out: &mut String) {
     push_some(out, row.process().and_then(|process| process.ppid));
+}
+
+pub(super) fn age(row: &Row<'_>, _: &Names, out: &mut String) {
+    let Some(age) = row.process().and_then(|process| process.age) else { return };
+    let seconds = age.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
+    // The two largest units.
+    match (days, hours, minutes) {
+        (0, 0, 0) => push(out, format_args!("{seconds}s")),
+        (0, 0, _) => push(out, format_args!("{minutes}m{}s", seconds % 60)),
+        (0, _, _) => push(out, format_args!("{hours}h{}m", minutes % 60)),
+        _ => push(out, format_args!("{days}d{}h", hours % 24)),
+    }
+}
+
+pub(super) fn start(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_some(out, row.process().and_then(|process| process.started_at));
+}
+
+pub(super) fn exe(row: &Row<'_>, _: &Names, out: &mut String) {
+    let Some(Exe { path, state }) = row.process().and_then(|process| process.exe.as_ref()) else {
+        return;
+    };
+    push_text(out, Some(path));
+    match state {
+        ExeState::Current => {}
+        ExeState::Deleted | ExeState::Replaced => {
+            push(out, format_args!(" ({})", state.name()));
+        }
+    }
+}
+
+pub(super) fn cwd(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_text(out, row.process().and_then(|process| process.cwd.as_ref()));
+}
+
+pub(super) fn unit(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_text(out, row.cgroup().and_then(Cgroup::full_unit).as_ref());
+}
+
+pub(super) fn container(row: &Row<'_>, _: &Names, out: &mut String) {
+    if let Some(container) = row.cgroup().and_then(|cgroup| cgroup.container.as_ref()) {
+        out.push_str(&sanitize::string(&container.to_string()));
+    }
+}
+
+pub(super) fn cgroup(row: &Row<'_>, _: &Names, out: &mut String) {
+    push_text(out, row.cgroup().map(|cgroup| &cgroup.path));
 }
 
 pub(super) fn comm(row: &Row<'_>, _: &Names, out: &mut String) {

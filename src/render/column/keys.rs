@@ -2,7 +2,9 @@
 //! about an owner are the main owner's.
 
 use std::net::IpAddr;
+use std::time::UNIX_EPOCH;
 
+use crate::cgroup::Cgroup;
 use crate::process::{Owner, Ownership, Process};
 use crate::render::row::Row;
 use crate::snapshot::Entry;
@@ -29,6 +31,10 @@ fn main_owner(entry: &Entry) -> Option<&Owner> {
 
 fn main_process(entry: &Entry) -> Option<&Process> {
     main_owner(entry).map(|owner| &*owner.process)
+}
+
+fn main_cgroup(entry: &Entry) -> Option<&Cgroup> {
+    Row { entry, owner: main_owner(entry) }.cgroup()
 }
 
 fn number<'a>(value: impl Into<u64>) -> Key<'a> {
@@ -229,6 +235,36 @@ pub(super) fn tid(entry: &Entry) -> Option<Key<'_>> {
 
 pub(super) fn ppid(entry: &Entry) -> Option<Key<'_>> {
     main_process(entry)?.ppid.map(|pid| number(pid.0))
+}
+
+pub(super) fn age(entry: &Entry) -> Option<Key<'_>> {
+    Some(number(main_process(entry)?.age?.as_secs()))
+}
+
+pub(super) fn start(entry: &Entry) -> Option<Key<'_>> {
+    let since_epoch = main_process(entry)?.started_at?.0.duration_since(UNIX_EPOCH).ok()?;
+    Some(number(since_epoch.as_secs()))
+}
+
+pub(super) fn exe(entry: &Entry) -> Option<Key<'_>> {
+    main_process(entry)?.exe.as_ref().map(|exe| name(&exe.path))
+}
+
+pub(super) fn cwd(entry: &Entry) -> Option<Key<'_>> {
+    main_process(entry)?.cwd.as_ref().map(name)
+}
+
+pub(super) fn unit(entry: &Entry) -> Option<Key<'_>> {
+    let group = main_cgroup(entry)?;
+    group.user_unit.as_ref().or(group.unit.as_ref()).map(name)
+}
+
+pub(super) fn container(entry: &Entry) -> Option<Key<'_>> {
+    main_cgroup(entry)?.container.as_ref().map(|container| name(&container.id))
+}
+
+pub(super) fn cgroup(entry: &Entry) -> Option<Key<'_>> {
+    main_cgroup(entry).map(|group| name(&group.path))
 }
 
 pub(super) fn comm(entry: &Entry) -> Option<Key<'_>> {

@@ -57,7 +57,7 @@ impl Grid {
                 cell.clear();
                 (column.spec().cell)(&row, options.names, &mut cell);
                 if cell.is_empty() {
-                    cell.push_str(column.unknown(&row));
+                    cell.push_str(&column.unknown(&row));
                 } else if *column == Column::Pid && options.rows == Rows::Sockets {
                     push_others(&row, &mut cell);
                 } else if *column == Column::Fd {

@@ -172,6 +172,6 @@ fn nobody_hidden_and_vanished_look_different() {
         lines.map(|line| line.split_whitespace().last().unwrap().to_owned()).collect()
     };
     assert_eq!(commands("kernel"), ["-"]);
-    assert_eq!(commands("hidden:permission"), ["?"]);
+    assert_eq!(commands("hidden:permission"), ["?postgresql.service"]);
     assert_eq!(commands("hidden:vanished"), ["?vanished"]);
 }

@@ -11,7 +11,6 @@ pub fn now() -> Timestamp {
 }
 
 /// A moment after which work that cannot be bounded otherwise is given up.
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has such work"))]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline(Instant);
 

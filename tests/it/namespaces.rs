@@ -174,6 +174,24 @@ fn a_namespace_that_only_a_descriptor_keeps_is_found() {
 }
 
 #[test]
+fn the_second_look_goes_to_the_namespace_of_what_was_missed() {
+    // Only a thread's own table has the listener, so the first walk misses it.
+    let script = "import threading\n\
+                  def hold():\n \
+                  sure(libc.unshare(0x400)); s = listen(8080); held.set(); time.sleep(600)\n\
+                  held = threading.Event(); threading.Thread(target=hold, daemon=True).start()\n\
+                  held.wait(); ready('ready')";
+    let Some((scene, _)) = scene("n", script) else { return };
+    for wish in ["all", &scene.pid().to_string()] {
+        let mut rows = support::list(&["--netns", wish, "listen and port 8080"]);
+        rows.retain(|row| row["netns"] == netns_of(scene.pid()));
+        assert_eq!(rows.len(), 1, "{rows:#?}");
+        assert_eq!(pids(&rows[0]), [u64::from(scene.pid())].into(), "{rows:#?}");
+        assert_eq!(rows[0]["owners"][0]["via"], "thread-fd");
+    }
+}
+
+#[test]
 fn interfaces_have_the_names_of_their_namespace() {
     let script = "subprocess.run(['ip', 'link', 'set', 'lo', 'name', 'loop', 'up'], check=True)\n\
                   s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b'loop')\n\

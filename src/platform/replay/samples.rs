@@ -176,28 +176,32 @@ pub(crate) fn collected() -> impl Strategy<Value = Collected> {
         of(prop::collection::vec(holder(), 0..12)),
         prop::collection::vec(process(), 0..6),
         prop::collection::btree_map(any::<u32>().prop_map(Uid), name(), 0..6),
+        prop::collection::btree_map(any::<u64>().prop_map(NetnsId), name(), 0..3),
         prop::collection::vec(any::<u64>().prop_map(SocketId), 0..3),
         prop::collection::vec(any::<(bool, Option<u64>)>(), 0..3),
         0..4_000_000_000_u64,
     )
-        .prop_map(|(mut sockets, holders, processes, users, vanished, gaps, seconds)| {
-            for (id, socket) in (1..).zip(&mut sockets) {
-                socket.id = SocketId(id);
-            }
-            let gaps = gaps.into_iter().map(|(hint, count)| Gap {
-                count,
-                hint: hint.then(|| "run with sudo".to_owned()),
-                ..Gap::new(Missing::Descriptors, "permission denied")
-            });
-            Collected {
-                collected_at: Timestamp(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
-                sockets,
-                holders,
-                processes,
-                users,
-                vanished,
-                gaps: gaps.collect(),
-                ..empty()
-            }
-        })
+        .prop_map(
+            |(mut sockets, holders, processes, users, netns_names, vanished, gaps, seconds)| {
+                for (id, socket) in (1..).zip(&mut sockets) {
+                    socket.id = SocketId(id);
+                }
+                let gaps = gaps.into_iter().map(|(hint, count)| Gap {
+                    count,
+                    hint: hint.then(|| "run with sudo".to_owned()),
+                    ..Gap::new(Missing::Descriptors, "permission denied")
+                });
+                Collected {
+                    collected_at: Timestamp(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
+                    sockets,
+                    holders,
+                    processes,
+                    users,
+                    netns_names,
+                    vanished,
+                    gaps: gaps.collect(),
+                    ..empty()
+                }
+            },
+        )
 }

@@ -94,6 +94,11 @@ pub(super) const LESSON: Lesson = Lesson {
                 stage.close("client 1")?;
                 stage.close("client 2")?;
                 stage.close("client 3")?;
+                // Whose FIN has arrived closed first. Without this both ends may close at once, and
+                // both keep TIME_WAIT.
+                stage.recv("server 1")?;
+                stage.recv("server 2")?;
+                stage.recv("server 3")?;
                 stage.close("server 1")?;
                 stage.close("server 2")?;
                 stage.close("server 3")

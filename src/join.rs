@@ -30,12 +30,14 @@ pub fn join(collected: Collected) -> Snapshot {
         users,
         netns_names,
         vanished,
+        in_flight,
         gaps,
         ..
     } = collected;
     let processes = complete(processes, &users, collected_at);
     let mut owners = holders.map(|holders| owners_by_socket(holders, processes));
     let vanished: HashSet<SocketId> = vanished.into_iter().collect();
+    let in_flight: HashSet<SocketId> = in_flight.into_iter().collect();
     let permission = gaps.iter().any(|gap| gap.what == Missing::Descriptors);
 
     let mut entries: Vec<Entry> = sockets
@@ -48,6 +50,9 @@ pub fn join(collected: Collected) -> Snapshot {
                 None => Ownership::Hidden(HiddenReason::NotAsked),
                 Some(None) if vanished.contains(&socket.id) => {
                     Ownership::Hidden(HiddenReason::Vanished)
+                }
+                Some(None) if in_flight.contains(&socket.id) => {
+                    Ownership::Hidden(HiddenReason::InFlight)
                 }
                 Some(None) if permission => Ownership::Hidden(HiddenReason::Permission),
                 Some(None) => Ownership::Hidden(HiddenReason::NoDescriptor),
@@ -424,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_hidden_vanished_and_not_asked_are_four_answers() {
+    fn nobody_hidden_vanished_in_flight_and_not_asked_are_five_answers() {
         let alone = |change: fn(&mut Collected)| {
             let mut collected = collected();
             collected.sockets = vec![tcp(1, TcpState::Listen, "0.0.0.0:80")];
@@ -439,6 +444,10 @@ mod tests {
         assert_eq!(
             alone(|c| c.vanished.push(SocketId(1))),
             Ownership::Hidden(HiddenReason::Vanished)
+        );
+        assert_eq!(
+            alone(|c| c.in_flight.push(SocketId(1))),
+            Ownership::Hidden(HiddenReason::InFlight)
         );
         assert_eq!(alone(|c| c.holders = None), Ownership::Hidden(HiddenReason::NotAsked));
     }

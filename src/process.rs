@@ -169,12 +169,14 @@ pub enum Via {
     /// (`io_uring_register(2)`).
     #[serde(rename = "io_uring")]
     IoUring,
+    /// In flight inside a UNIX socket: a process that can receive it there (inferred).
+    InFlight,
 }
 
 impl Via {
     /// Every way, in the order of the declaration.
-    pub const ALL: [Self; 5] =
-        [Self::Fd, Self::Table, Self::AcceptQueue, Self::ThreadFd, Self::IoUring];
+    pub const ALL: [Self; 6] =
+        [Self::Fd, Self::Table, Self::AcceptQueue, Self::ThreadFd, Self::IoUring, Self::InFlight];
 
     /// Returns the word for it, as in the JSON and the filter language.
     pub const fn name(self) -> &'static str {
@@ -184,6 +186,15 @@ impl Via {
             Self::AcceptQueue => "accept-queue",
             Self::ThreadFd => "thread-fd",
             Self::IoUring => "io_uring",
+            Self::InFlight => "in-flight",
+        }
+    }
+
+    /// Returns true when the process does not hold the socket: it is concluded that it will.
+    pub const fn is_inferred(self) -> bool {
+        match self {
+            Self::AcceptQueue | Self::InFlight => true,
+            Self::Fd | Self::Table | Self::ThreadFd | Self::IoUring => false,
         }
     }
 }
@@ -262,6 +273,9 @@ pub enum HiddenReason {
     /// Every descriptor was read and none is this socket: it is held in another way, or from
     /// another PID namespace.
     NoDescriptor,
+    /// Every descriptor was read and none is this socket; it may be in flight inside a UNIX socket,
+    /// towards a process that cannot be told.
+    InFlight,
     /// Owners were not asked for.
     NotAsked,
 }
@@ -272,6 +286,7 @@ impl fmt::Display for HiddenReason {
             Self::Permission => "permission",
             Self::Vanished => "vanished",
             Self::NoDescriptor => "no-descriptor",
+            Self::InFlight => "in-flight",
             Self::NotAsked => "not-asked",
         })
     }

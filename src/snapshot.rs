@@ -146,6 +146,9 @@ pub struct Collected {
     pub netns_names: BTreeMap<NetnsId, Text>,
     /// Sockets that were gone, or had changed hands, when their holder was looked for again.
     pub vanished: Vec<SocketId>,
+    /// Sockets that may be in flight inside a UNIX socket, whoever will receive them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_flight: Vec<SocketId>,
     /// What could not be read.
     pub gaps: Vec<Gap>,
 }
@@ -167,6 +170,7 @@ impl Collected {
             users: BTreeMap::new(),
             netns_names: BTreeMap::new(),
             vanished: Vec::new(),
+            in_flight: Vec::new(),
             gaps: Vec::new(),
         }
     }

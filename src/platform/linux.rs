@@ -10,6 +10,7 @@ mod command;
 pub(crate) mod destroy;
 mod diag_details;
 mod inet_diag;
+mod kernel_ports;
 mod netlink;
 mod netns;
 pub(crate) mod owners;
@@ -111,9 +112,9 @@ fn find_missed(
     let scan = owners::scan(Some(&inodes(&left)));
     let mut holders = match_holders(&left, &scan.holdings);
     retain_ownerless(&mut left, &holders);
+    let deadline = Deadline::after(SEARCH_BUDGET);
     if !left.is_empty() {
         let wanted = inodes(&left);
-        let deadline = Deadline::after(SEARCH_BUDGET);
         let threads = owners::threads::scan(&wanted, deadline);
         let all_rings: Vec<_> = scan.rings.into_iter().chain(threads.rings).collect();
         let rings = owners::rings::scan(&all_rings, &wanted, deadline);
@@ -123,10 +124,32 @@ fn find_missed(
         collected.gaps.extend(threads.gaps.into_iter().chain(rings.gaps));
     }
     if !left.is_empty() {
-        collected.gaps.extend(owners::visibility::other_pid_namespaces());
+        // Processes that cannot be seen may hold what is left: then nothing is to be guessed.
+        match owners::visibility::other_pid_namespaces() {
+            Some(gap) => collected.gaps.push(gap),
+            None => holders.extend(guess_in_flight(collected, left, deadline)),
+        }
     }
     collected.vanished = vanished;
     holders
+}
+
+/// Gives sockets that nobody holds to those towards whom they must be in flight.
+fn guess_in_flight(
+    collected: &mut Collected,
+    mut sockets: Vec<Socket>,
+    deadline: Deadline,
+) -> Vec<Holder> {
+    sockets.retain(|socket| !kernel_ports::may_be_kernels(socket));
+    if sockets.is_empty() {
+        return Vec::new();
+    }
+    let in_flight = owners::in_flight::scan(&inodes(&sockets), deadline);
+    collected.gaps.extend(in_flight.gaps);
+    if in_flight.is_possible {
+        collected.in_flight = sockets.iter().map(|socket| socket.id).collect();
+    }
+    match_holders(&sockets, &in_flight.holdings)
 }
 
 fn retain_ownerless(sockets: &mut Vec<Socket>, holders: &[Holder]) {

@@ -88,7 +88,7 @@ macro_rules! columns {
 columns! {
     /// The name of the process that holds the socket: `-` nobody (the kernel keeps it), `?` you may
     /// not see who (`?nginx.service` but the unit it was made in is known), `?vanished` gone while we looked, `?no-descriptor` held in a way that shows no
-    /// descriptor.
+    /// descriptor, `?in-flight` likewise and maybe on its way to another process.
     Command "COMMAND" ["command", "cmd", "process"] Left 10 Some(7), command;
     /// Its process number; `812+2` means that two more processes hold the same socket.
     Pid "PID" ["pid"] Right 10 None, pid;
@@ -97,7 +97,8 @@ columns! {
     User "USER" ["user", "owner_user"] Left 6 Some(5), user;
     /// The descriptor in that process; `4@8123` is descriptor 4 of its thread 8123, which has a
     /// table for itself. `acc`: no descriptor yet, the connection waits for that process to accept
-    /// it. `uring`: none, the socket is registered with an io_uring of that process.
+    /// it. `uring`: none, the socket is registered with an io_uring of that process. `sent`:
+    /// none yet, it is on its way to that process.
     Fd "FD" ["fd", "descriptor"] Right 5 None, fd;
     /// The protocol, with a 6 for a socket of the IPv6 family, as netstat writes it.
     Proto "PROTO" ["proto", "protocol", "netid"] Left 9 None, proto;
@@ -198,7 +199,8 @@ columns! {
     Owner "OWNER" ["owner", "ownership"] Left 3 None, owner;
     /// How the owner was found: `fd` in its descriptors, `table` told by the system, `accept-queue`
     /// inferred from the listener the connection waits at, `thread-fd` in the descriptors that a
-    /// thread has for itself, `io_uring` registered with a ring.
+    /// thread has for itself, `io_uring` registered with a ring,
+    /// `in-flight` inferred: it is on its way to that process inside a UNIX socket.
     Via "VIA" ["via"] Left 2 None, via;
 }
 
@@ -263,6 +265,7 @@ impl Column {
         match row.owner.map(|owner| owner.via) {
             Some(Via::AcceptQueue) if self == Self::Fd => return "acc".into(),
             Some(Via::IoUring) if self == Self::Fd => return "uring".into(),
+            Some(Via::InFlight) if self == Self::Fd => return "sent".into(),
             Some(_) | None => {}
         }
         let Ownership::Hidden(reason) = &row.entry.ownership else { return "-".into() };
@@ -272,6 +275,7 @@ impl Column {
         let word = match (self, reason) {
             (Self::Command, HiddenReason::Vanished) => "?vanished",
             (Self::Command, HiddenReason::NoDescriptor) => "?no-descriptor",
+            (Self::Command, HiddenReason::InFlight) => "?in-flight",
             (
                 Self::Command
                 | Self::Pid

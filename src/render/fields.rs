@@ -12,7 +12,7 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use crate::process::{Fd, Pid, Process, Via};
+use crate::process::{Fd, Pid, Process};
 use crate::render::sanitize;
 use crate::snapshot::Snapshot;
 use crate::socket::{Endpoint, Family, Protocol, Queues, Socket};
@@ -64,7 +64,7 @@ pub fn write(snapshot: &Snapshot, fields: &Fields, out: &mut dyn Write) -> io::R
     for entry in &snapshot.entries {
         for owner in entry.ownership.owners() {
             // Inferred owners have no descriptor: lsof could not see them.
-            if owner.via != Via::AcceptQueue {
+            if !owner.via.is_inferred() {
                 let process = processes.entry(owner.process.pid);
                 let (_, files) = process.or_insert_with(|| (&owner.process, Vec::new()));
                 files.push((owner.fd, &entry.socket));

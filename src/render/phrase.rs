@@ -22,6 +22,7 @@ pub fn owner(entry: &Entry) -> String {
                 HiddenReason::Permission => "somebody you may not see",
                 HiddenReason::Vanished => "somebody who is gone by now",
                 HiddenReason::NoDescriptor => "somebody without a descriptor for it",
+                HiddenReason::InFlight => "nobody at the moment: it may be in flight to a process",
                 HiddenReason::NotAsked => "somebody",
             };
             let user = match (&entry.user, entry.socket.uid) {

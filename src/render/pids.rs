@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use crate::process::Via;
 use crate::snapshot::Snapshot;
 
 /// Writes the number of each process that holds one of the sockets, ascending, one a line. Inferred
-/// owners (of connections not accepted yet) are left out: they hold nothing.
+/// owners (of connections not accepted yet, of sockets in flight) are left out: they hold nothing.
 ///
 /// # Errors
 ///
@@ -17,7 +16,7 @@ pub fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
         .entries
         .iter()
         .flat_map(|entry| entry.ownership.owners())
-        .filter(|owner| owner.via != Via::AcceptQueue)
+        .filter(|owner| !owner.via.is_inferred())
         .map(|owner| owner.process.pid)
         .collect();
     for pid in pids {

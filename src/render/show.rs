@@ -392,6 +392,10 @@ const fn hidden(reason: HiddenReason) -> &'static str {
         HiddenReason::Permission => "a process that you may not see: run as root (sudo)",
         HiddenReason::Vanished => "nobody any more: it was gone, or handed on, while we looked",
         HiddenReason::NoDescriptor => "no descriptor that could be read: held in another way",
+        HiddenReason::InFlight => {
+            "nobody at the moment, perhaps: it may be in flight inside a UNIX socket, towards a \
+             process that cannot be told"
+        }
         HiddenReason::NotAsked => "not asked",
     }
 }

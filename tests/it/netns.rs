@@ -8,18 +8,28 @@ use crate::support::{program, skip};
 /// namespace of its own with `lo` up: there the listing is known to the last row. The test binary is
 /// started again for that, so the body runs in another process.
 pub(crate) fn in_netns(name: &str, body: impl FnOnce()) {
+    inside("n", name, body);
+}
+
+/// Does the same where there are no other processes either.
+pub(crate) fn alone(name: &str, body: impl FnOnce()) {
+    inside("npf", name, body);
+}
+
+fn inside(namespaces: &str, name: &str, body: impl FnOnce()) {
     const MARK: &str = "SOCKSCOPE_TEST_IN_NETNS";
     if std::env::var(MARK).is_ok_and(|inside| inside == name) {
         return body();
     }
     let Some(unshare) = program("unshare") else { return skip("needs unshare (util-linux)") };
-    let namespaces = if is_root() { "-n" } else { "-Urn" };
-    let allowed = Command::new(&unshare).args([namespaces, "true"]).output();
+    let namespaces = if is_root() { format!("-{namespaces}") } else { format!("-Ur{namespaces}") };
+    let proc = if namespaces.contains('p') { "--mount-proc" } else { "--" };
+    let allowed = Command::new(&unshare).args([&namespaces, proc, "true"]).output();
     if !allowed.is_ok_and(|output| output.status.success()) {
         return skip("may not make a network namespace");
     }
     let output = Command::new(unshare)
-        .args([namespaces, "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"])
+        .args([&namespaces, proc, "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture", "--test-threads=1"])
         .env(MARK, name)

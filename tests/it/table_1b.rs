@@ -6,6 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::Command;
+use std::sync::Mutex;
 
 use rustix::net::{
     AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with, sockopt,
@@ -182,6 +183,61 @@ fn a_listener_registered_with_an_io_uring_is_its_processs() {
     let Some((process, words)) = python(RING) else { return };
     let [port] = &words[..] else { return skip("io_uring is off here") };
     assert_eq!(owners(&socket(port, "LISTEN")), [json!([process.pid(), null, null, "io_uring"])]);
+}
+
+/// A process sends its listener to another and closes it; the other has not received it yet.
+/// Prints the port and who can receive it.
+const IN_FLIGHT: &str = "
+import os, socket, time
+ours, theirs = socket.socketpair()
+receiver = os.fork()
+if receiver == 0:
+    ours.close()
+    theirs.send(b'.')
+    time.sleep(600)
+theirs.close()
+ours.recv(1)
+s = socket.create_server(('127.0.0.1', 0))
+port = s.getsockname()[1]
+socket.send_fds(ours, [b'.'], [s.fileno()])
+s.close()
+print(port, receiver, flush=True)
+time.sleep(600)
+";
+
+/// One test at a time has descriptors in flight.
+static TURN: Mutex<()> = Mutex::new(());
+
+#[test]
+fn a_listener_in_flight_is_the_receivers_unless_it_may_be_anothers() {
+    let _turn = TURN.lock();
+    let Some((_sender, words)) = python(IN_FLIGHT) else { return };
+    let numbers: Vec<u32> = words.iter().map(|word| word.parse().unwrap()).collect();
+    let [port, receiver] = numbers[..] else { panic!("{words:?}") };
+    let row = socket(port, "LISTEN");
+    if owners(&row).is_empty() {
+        // Another process of this machine cannot be read, or has descriptors in flight, too.
+        let why = row["ownership_reason"].as_str().unwrap();
+        assert!(["permission", "in-flight"].contains(&why), "{row:#}");
+        return;
+    }
+    assert_eq!(owners(&row), [json!([receiver, null, null, "in-flight"])]);
+    let mut command = support::sockscope();
+    let pids = command.args(["--pids", &format!("sport {port}")]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&pids.stdout), "", "it does not hold it yet");
+}
+
+#[test]
+fn where_processes_may_exist_outside_a_listener_in_flight_is_given_to_nobody() {
+    let _turn = TURN.lock();
+    let name =
+        "table_1b::where_processes_may_exist_outside_a_listener_in_flight_is_given_to_nobody";
+    netns::alone(name, || {
+        let Some((_sender, words)) = python(IN_FLIGHT) else { return };
+        let row = socket(&words[0], "LISTEN");
+        let said = (&row["ownership"], &row["ownership_reason"]);
+        assert_eq!(said, (&json!("hidden"), &json!("permission")));
+    });
 }
 
 #[test]

@@ -137,7 +137,7 @@ fn words() {
         (
             "via thread",
             "thread",
-            "'thread' is no way to find an owner; expected fd, table, accept-queue, thread-fd, io_uring",
+            "'thread' is no way to find an owner; expected fd, table, accept-queue, thread-fd, io_uring, in-flight",
         ),
         ("age soon", "soon", "'soon' is no age; expected one such as 90s, 15m, 1h, 7d"),
         ("age", "", "expected an age such as 90s, 15m, 1h, 7d, found nothing"),

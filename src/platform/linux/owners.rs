@@ -5,6 +5,7 @@
 //! nothing, and nothing is opened. What may not be read becomes a gap with its reason; a process
 //! that ends meanwhile is no gap, it holds nothing any more.
 
+pub(crate) mod in_flight;
 pub(crate) mod rings;
 pub(crate) mod threads;
 pub(crate) mod visibility;

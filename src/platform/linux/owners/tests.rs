@@ -254,6 +254,60 @@ fn a_search_through_threads_that_takes_too_long_is_given_up_and_says_so() {
     assert!(found.gaps[0].why.contains("took too long"));
 }
 
+/// A program that sends a listener to its child, which does not receive it; prints the child and the
+/// inode.
+const FLIGHT: &str = "import os, socket, sys\n\
+    ours, theirs = socket.socketpair()\n\
+    receiver = os.fork()\n\
+    if receiver == 0: ours.close(); theirs.send(b'.'); sys.stdin.read(); os._exit(0)\n\
+    theirs.close()\n\
+    ours.recv(1)\n\
+    s = socket.create_server(('127.0.0.1', 0))\n\
+    inode = os.fstat(s.fileno()).st_ino\n\
+    socket.send_fds(ours, [b'.'], [s.fileno()])\n\
+    s.close()\n\
+    print(receiver, inode, flush=True)\n\
+    sys.stdin.read()\n";
+
+/// Not a test by itself: what the next test runs again where there are no other processes.
+#[test]
+fn in_flight_for_another_test() {
+    if std::env::var_os("SOCKSCOPE_TEST_IN_FLIGHT").is_none() {
+        return;
+    }
+    let mut helper = Helper::python(FLIGHT);
+    let [receiver, inode] = helper.numbers()[..] else { panic!("two numbers") };
+    let receiver = Pid(u32::try_from(receiver).unwrap());
+    let inode = Inode(inode);
+    let search =
+        || in_flight::scan(&HashSet::from([inode]), Deadline::after(Duration::from_mins(1)));
+    let found = search();
+    let expected = Holding { pid: receiver, tid: None, fd: None, inode, via: Via::InFlight };
+    assert_eq!((found.holdings, found.is_possible), (vec![expected], true));
+
+    let mut another = Helper::python(FLIGHT);
+    another.line();
+    let found = search();
+    assert_eq!((found.holdings, found.is_possible), (vec![], true), "one of two receivers");
+}
+
+#[test]
+fn a_socket_in_flight_is_given_to_the_one_receiver_and_to_neither_of_two() {
+    if !is_root() {
+        return skip("needs root, to make a PID namespace");
+    }
+    let output = Command::new("unshare")
+        .args(["-p", "-f", "--mount-proc"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture"])
+        .arg("platform::linux::owners::tests::in_flight_for_another_test")
+        .env("SOCKSCOPE_TEST_IN_FLIGHT", "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
 /// Not a test by itself: what the tests below run again as another user.
 #[test]
 fn report_for_another_test() {

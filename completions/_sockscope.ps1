@@ -213,8 +213,9 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
         'sockscope;show' {
             [CompletionResult]::new('--replay', '--replay', [CompletionResultType]::ParameterName, 'Show from a recording; - reads it from stdin')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'One JSON document')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--deep', '--deep', [CompletionResultType]::ParameterName, 'Also read the options of the holder''s socket, through a copy of its descriptor')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'sockscope;demo' {

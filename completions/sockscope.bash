@@ -603,7 +603,7 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__show)
-            opts="-h --json --replay --help"
+            opts="-h --json --deep --replay --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -205,8 +205,9 @@ set edit:completion:arg-completer[sockscope] = {|@words|
         &'sockscope;show'= {
             cand --replay 'Show from a recording; - reads it from stdin'
             cand --json 'One JSON document'
-            cand -h 'Print help'
-            cand --help 'Print help'
+            cand --deep 'Also read the options of the holder''s socket, through a copy of its descriptor'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
         &'sockscope;demo'= {
             cand --pause 'How long --auto pauses after each step'

@@ -150,7 +150,8 @@ complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -l json -d 
 complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -s h -l help -d 'Print help'
 complete -c sockscope -n "__fish_sockscope_using_subcommand show" -l replay -d 'Show from a recording; - reads it from stdin' -r -F
 complete -c sockscope -n "__fish_sockscope_using_subcommand show" -l json -d 'One JSON document'
-complete -c sockscope -n "__fish_sockscope_using_subcommand show" -s h -l help -d 'Print help'
+complete -c sockscope -n "__fish_sockscope_using_subcommand show" -l deep -d 'Also read the options of the holder\'s socket, through a copy of its descriptor'
+complete -c sockscope -n "__fish_sockscope_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo" -l pause -d 'How long --auto pauses after each step' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo" -l auto -d 'Go on by itself, with a pause after each step'
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo" -l step -d 'Wait for Enter after each step (the default on a terminal)'

@@ -153,8 +153,9 @@ module completions {
   # Show all that is known of one socket, and what its state means
   export extern "sockscope show" [
     --json                    # One JSON document
+    --deep                    # Also read the options of the holder's socket, through a copy of its descriptor
     --replay: path            # Show from a recording; - reads it from stdin
-    --help(-h)                # Print help
+    --help(-h)                # Print help (see more with '--help')
     ...socket: string         # Cookie, inode, :PORT, 'LOCAL->PEER' or a filter
   ]
 

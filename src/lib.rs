@@ -36,6 +36,7 @@ pub mod explain;
 pub mod filter;
 pub mod join;
 mod nearest;
+pub mod options;
 pub mod platform;
 pub mod process;
 pub mod render;

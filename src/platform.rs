@@ -27,14 +27,16 @@ mod unsupported;
 pub(crate) mod users;
 
 use std::fmt;
+use std::io;
 use std::ops::RangeInclusive;
 
 pub use destroy::{DestroyError, destroy};
 
 use crate::error::CollectError;
-use crate::process::Pid;
+use crate::options::SocketOptions;
+use crate::process::{Fd, Pid};
 use crate::snapshot::Collected;
-use crate::socket::{Family, NetnsId, Protocol};
+use crate::socket::{Cookie, Family, NetnsId, Protocol};
 use crate::state::TcpState;
 
 /// What a backend is asked for. It may return more: the filter runs again anyway, so a backend that
@@ -147,5 +149,22 @@ pub fn portable() -> Option<Box<dyn Backend>> {
     cfg_select! {
         all(feature = "portable", any(target_os = "linux", target_os = "macos", windows)) => Some(Box::new(portable::Portable::new())),
         _ => None,
+    }
+}
+
+/// Reads the options of a socket through a copy of its holder's descriptor. The copy keeps the socket
+/// alive for an instant.
+///
+/// # Errors
+///
+/// When the holder may not be looked into or is gone, when the descriptor is another file by now, and
+/// on systems that cannot do this.
+pub fn holder_options(pid: Pid, fd: Fd, cookie: Cookie) -> io::Result<SocketOptions> {
+    cfg_select! {
+        target_os = "linux" => linux::holder_options::read(pid, fd, cookie),
+        _ => {
+            let _unused = (pid, fd, cookie);
+            Err(io::ErrorKind::Unsupported.into())
+        }
     }
 }

@@ -8,8 +8,12 @@ use crate::cli::args::{ListArgs, SourceArgs};
 use crate::cli::list;
 use crate::cli::plan::Plan;
 use crate::cli::{Exit, Io, target};
+use crate::error::cause;
 use crate::filter::Filter;
 use crate::join::join;
+use crate::options::SocketOptions;
+use crate::platform;
+use crate::process::Via;
 use crate::render::column::Column;
 use crate::render::names::ResolvedNames;
 use crate::render::sanitize;
@@ -40,6 +44,14 @@ pub struct ShowArgs {
     /// One JSON document
     #[arg(long)]
     pub json: bool,
+    /// Also read the options of the holder's socket, through a copy of its descriptor
+    ///
+    /// The kernel tells SO_REUSEADDR, SO_REUSEPORT, TCP_NODELAY and keepalive only to whoever has the
+    /// socket, so its descriptor is copied (pidfd_getfd) and the copy closed at once. That is not the
+    /// default, because until then the copy keeps the socket alive: if its holder closes it in that
+    /// instant, the port stays taken, and a program that binds it gets EADDRINUSE.
+    #[arg(long, conflicts_with = "replay")]
+    pub deep: bool,
     /// Show from a recording; - reads it from stdin
     #[arg(long, value_name = "FILE")]
     pub replay: Option<PathBuf>,
@@ -72,7 +84,8 @@ pub fn run(args: &ShowArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
             Ok(Exit::Nothing)
         }
         [entry] => {
-            let page = Page::new(entry, &snapshot);
+            let options = if args.deep { read_options(entry, io)? } else { None };
+            let page = Page { options: options.as_ref(), ..Page::new(entry, &snapshot) };
             if args.json {
                 show::write_json(&page, io.stdout)?;
             } else {
@@ -82,6 +95,20 @@ pub fn run(args: &ShowArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         }
         several => list_choices(several, &snapshot, io),
     }
+}
+
+/// Reads the options of the socket through one of its holders; says so when that is not possible.
+fn read_options(entry: &Entry, io: &mut Io<'_>) -> anyhow::Result<Option<SocketOptions>> {
+    let mut why = "no descriptor of it is known".to_owned();
+    for owner in entry.ownership.owners().iter().filter(|owner| owner.via == Via::Fd) {
+        let (Some(fd), Some(cookie)) = (owner.fd, entry.socket.cookie) else { continue };
+        match platform::holder_options(owner.process.pid, fd, cookie) {
+            Ok(options) => return Ok(Some(options)),
+            Err(error) => why = cause(&error),
+        }
+    }
+    writeln!(io.stderr, "sockscope: cannot read its options: {why}")?;
+    Ok(None)
 }
 
 /// Lists the sockets to choose from, and says how.

@@ -9,6 +9,7 @@ mod cgroups;
 mod command;
 pub(crate) mod destroy;
 mod diag_details;
+pub(crate) mod holder_options;
 mod inet_diag;
 mod kernel_ports;
 mod netlink;

@@ -9,6 +9,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::details::Details;
 use crate::explain::{self, Actor, Meaning};
+use crate::options::SocketOptions;
 use crate::process::{HiddenReason, Owner, Ownership, Process};
 use crate::render::{json, sanitize};
 use crate::snapshot::{Entry, Gap, Snapshot, Timestamp};
@@ -25,7 +26,10 @@ pub struct Page<'a> {
     pub other: Option<&'a Entry>,
     /// What it means; `None` for a state this version does not know.
     pub meaning: Option<&'static Meaning>,
-    snapshot: &'a Snapshot,
+    /// The options of its holder's socket, when they were read.
+    pub options: Option<&'a SocketOptions>,
+    /// The picture the socket is from.
+    pub snapshot: &'a Snapshot,
 }
 
 impl<'a> Page<'a> {
@@ -33,7 +37,7 @@ impl<'a> Page<'a> {
     pub fn new(entry: &'a Entry, snapshot: &'a Snapshot) -> Self {
         let other =
             snapshot.entries.iter().find(|other| is_other_end(&entry.socket, &other.socket));
-        Self { entry, other, meaning: explain::explain(entry), snapshot }
+        Self { entry, other, meaning: explain::explain(entry), options: None, snapshot }
     }
 }
 
@@ -77,6 +81,9 @@ pub fn write(page: &Page<'_>, width: Option<usize>, out: &mut dyn Write) -> io::
             lines.tcp(socket, info, details);
         }
         lines.details(details);
+    }
+    for words in page.options.map(SocketOptions::words).unwrap_or_default() {
+        lines.add("Options", words);
     }
     lines.identity(entry);
     lines.write(width, out)
@@ -506,6 +513,7 @@ struct Document<'a> {
     socket: json::Socket<'a>,
     meaning: Option<Words<'a>>,
     other_end: Option<json::Socket<'a>>,
+    options: Option<&'a SocketOptions>,
 }
 
 /// What the socket's state means.
@@ -542,6 +550,7 @@ pub fn write_json(page: &Page<'_>, out: &mut dyn Write) -> io::Result<()> {
         socket: page.entry.into(),
         meaning: page.meaning.map(words),
         other_end: page.other.map(json::Socket::from),
+        options: page.options,
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;
     writeln!(out)

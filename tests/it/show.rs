@@ -277,3 +277,39 @@ fn the_document_for_programs_has_both_ends() {
         assert!(page["socket"]["details"]["tcp_info"]["rtt_us"].is_u64());
     });
 }
+
+#[test]
+fn the_holder_s_options_are_read_only_on_request() {
+    netns::in_netns("show::the_holder_s_options_are_read_only_on_request", || {
+        let listener = listener();
+        let (client, _server) = connection(&listener);
+        client.set_nodelay(true).unwrap();
+        sockopt::set_socket_keepalive(&client, true).unwrap();
+        sockopt::set_tcp_keepidle(&client, Duration::from_secs(77)).unwrap();
+        let text = |args: &[&str]| {
+            let mut command = support::sockscope();
+            let output = support::output(command.args(["show", &tuple(&client)]).args(args));
+            String::from_utf8(output.stdout).unwrap()
+        };
+        assert_says(
+            &text(&["--deep"]),
+            &["TCP_NODELAY on", "SO_REUSEADDR off", "probed after 77 s"],
+        );
+        assert!(!text(&[]).contains("TCP_NODELAY"));
+        let page: serde_json::Value = serde_json::from_str(&text(&["--deep", "--json"])).unwrap();
+        assert_eq!(page["options"]["keepalive_idle_s"], 77);
+    });
+}
+
+#[test]
+fn options_that_cannot_be_read_are_said_to_be() {
+    netns::in_netns("show::options_that_cannot_be_read_are_said_to_be", || {
+        let listener = listener();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut command = support::sockscope();
+        let output = support::output(command.args(["show", "--deep", "via accept-queue"]));
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains("cannot read its options: no descriptor"), "{text}");
+        assert!(!output.stdout.is_empty());
+    });
+}

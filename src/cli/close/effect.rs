@@ -74,6 +74,9 @@ fn here(entry: &Entry) -> String {
         {
             format!("{owner} has not accepted it, and will find it closed (ECONNABORTED)")
         }
+        (Ownership::Held(owners), _) if owners.iter().any(|owner| owner.via == Via::InFlight) => {
+            format!("{owner}, whom it is on its way to, will find it closed (ECONNABORTED)")
+        }
         (Ownership::Held(_) | Ownership::Hidden(_), _) => {
             format!("{owner} gets ECONNABORTED from its next call; what was not delivered is lost")
         }

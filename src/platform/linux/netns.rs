@@ -35,8 +35,8 @@ use crate::socket::NetnsId;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Namespace {
     id: NetnsId,
-    /// The number of its `/proc/PID/net/dev`, where some of its processes keep their link closed to
-    /// us. When all do, `id` is this number too: no two things there have the same one.
+    /// The number of its `/proc/PID/net/dev`, by which processes whose link is closed to us are told.
+    /// When all are, `id` is this number too: no two things there have the same one.
     file: Option<NetnsId>,
     /// The processes in it, in the order of their numbers.
     processes: Vec<Pid>,
@@ -54,6 +54,14 @@ impl Namespace {
     /// Returns one that goes by the number of a file.
     fn unnumbered(file: NetnsId) -> Self {
         Self { file: Some(file), ..Self::new(file) }
+    }
+
+    /// Adds a process whose link is open to us. What its files tell is asked at once: it may end.
+    fn add(&mut self, pid: Pid) {
+        self.processes.push(pid);
+        if self.file.is_none() {
+            self.file = file_number(pid).ok();
+        }
     }
 
     fn is_numbered(&self) -> bool {
@@ -161,7 +169,7 @@ impl Namespaces {
         let mut closed = Vec::new();
         for pid in owners::pids().unwrap_or_default() {
             match link_number(pid) {
-                Ok(id) => namespaces.at(id).processes.push(pid),
+                Ok(id) => namespaces.at(id).add(pid),
                 Err(Errno::ACCESS | Errno::PERM) => closed.push(pid),
                 // It has ended.
                 Err(_) => {}
@@ -201,7 +209,7 @@ impl Namespaces {
         let mut can_tell = true;
         for namespace in self.known.values_mut() {
             let mut files = namespace.processes.iter().map(|&pid| file_number(pid));
-            namespace.file = files.find_map(Result::ok);
+            namespace.file = namespace.file.or_else(|| files.find_map(Result::ok));
             match namespace.file {
                 Some(file) => drop(by_file.insert(file, namespace.id)),
                 None => can_tell &= namespace.processes.is_empty(),

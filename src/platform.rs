@@ -159,12 +159,10 @@ pub fn portable() -> Option<Box<dyn Backend>> {
 ///
 /// When the holder may not be looked into or is gone, when the descriptor is another file by now, and
 /// on systems that cannot do this.
+#[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "only Linux can do this"))]
 pub fn holder_options(pid: Pid, fd: Fd, cookie: Cookie) -> io::Result<SocketOptions> {
     cfg_select! {
         target_os = "linux" => linux::holder_options::read(pid, fd, cookie),
-        _ => {
-            let _unused = (pid, fd, cookie);
-            Err(io::ErrorKind::Unsupported.into())
-        }
+        _ => Err(io::ErrorKind::Unsupported.into()),
     }
 }

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_sockscope_global_optspecs
-    string join \n i/internet= pid= user= command= state= port= t/tcp u/udp w/raw x/unix l/listening 4/ipv4 6/ipv6 A/query= e/extended a/all n/numeric p/processes O/oneline json jsonl csv F/fields= pids o/columns= sort= H/no-header wide fds r/resolve resolve-timeout= color= v/verbose q/quiet backend= netns= record= redact replay= no-narrow h/help V/version
+    string join \n i/internet= pid= user= command= state= port= t/tcp u/udp w/raw x/unix 0/packet l/listening 4/ipv4 6/ipv6 A/query= e/extended a/all n/numeric p/processes O/oneline json jsonl csv F/fields= pids o/columns= sort= H/no-header wide fds r/resolve resolve-timeout= color= v/verbose q/quiet backend= netns= record= redact replay= no-narrow h/help V/version
 end
 
 function __fish_sockscope_needs_command
@@ -30,7 +30,7 @@ complete -c sockscope -n "__fish_sockscope_needs_command" -l user -d 'Held by th
 complete -c sockscope -n "__fish_sockscope_needs_command" -l command -d 'Held by commands that start so: nginx or ^ssh' -r
 complete -c sockscope -n "__fish_sockscope_needs_command" -l state -d 'In these states: listen,time-wait or ^listen' -r
 complete -c sockscope -n "__fish_sockscope_needs_command" -l port -d 'With these ports at an end: 80,8000-8099 or ^22' -r
-complete -c sockscope -n "__fish_sockscope_needs_command" -s A -l query -d 'Tables as in ss: all,inet,tcp,unix,u_str,… or !tcp' -r
+complete -c sockscope -n "__fish_sockscope_needs_command" -s A -l query -d 'Tables as in ss: all,inet,tcp,u_str,netlink,… or !tcp' -r
 complete -c sockscope -n "__fish_sockscope_needs_command" -s F -l fields -d 'lsof\'s fields, all or these: -FpcfnPT' -r
 complete -c sockscope -n "__fish_sockscope_needs_command" -s o -l columns -d 'pid,port or +inode,-user; alone +timer, as ss -o' -r
 complete -c sockscope -n "__fish_sockscope_needs_command" -l sort -d 'By columns: port,-pid (- for descending)' -r
@@ -43,10 +43,11 @@ portable\t''"
 complete -c sockscope -n "__fish_sockscope_needs_command" -l netns -d 'Network namespaces: all, PID, NAME or current' -r
 complete -c sockscope -n "__fish_sockscope_needs_command" -l record -d 'Also write all that was collected to FILE' -r -F
 complete -c sockscope -n "__fish_sockscope_needs_command" -l replay -d 'List a recording; - reads it from stdin' -r -F
-complete -c sockscope -n "__fish_sockscope_needs_command" -s t -l tcp -d 'TCP; -t -u -w -x and -A add up'
+complete -c sockscope -n "__fish_sockscope_needs_command" -s t -l tcp -d 'TCP; -t -u -w -x -0 and -A add up'
 complete -c sockscope -n "__fish_sockscope_needs_command" -s u -l udp -d 'UDP'
 complete -c sockscope -n "__fish_sockscope_needs_command" -s w -l raw -d 'Raw IP'
 complete -c sockscope -n "__fish_sockscope_needs_command" -s x -l unix -d 'UNIX'
+complete -c sockscope -n "__fish_sockscope_needs_command" -s 0 -l packet -d 'Packet (frames of a link)'
 complete -c sockscope -n "__fish_sockscope_needs_command" -s l -l listening -d 'Listening; of UDP, the unconnected'
 complete -c sockscope -n "__fish_sockscope_needs_command" -s 4 -l ipv4 -d 'IPv4 only'
 complete -c sockscope -n "__fish_sockscope_needs_command" -s 6 -l ipv6 -d 'IPv6 only; with -4, both'
@@ -85,7 +86,7 @@ complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l user -d 'He
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l command -d 'Held by commands that start so: nginx or ^ssh' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l state -d 'In these states: listen,time-wait or ^listen' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l port -d 'With these ports at an end: 80,8000-8099 or ^22' -r
-complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s A -l query -d 'Tables as in ss: all,inet,tcp,unix,u_str,… or !tcp' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s A -l query -d 'Tables as in ss: all,inet,tcp,u_str,netlink,… or !tcp' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s F -l fields -d 'lsof\'s fields, all or these: -FpcfnPT' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s o -l columns -d 'pid,port or +inode,-user; alone +timer, as ss -o' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l sort -d 'By columns: port,-pid (- for descending)' -r
@@ -98,10 +99,11 @@ portable\t''"
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l netns -d 'Network namespaces: all, PID, NAME or current' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l record -d 'Also write all that was collected to FILE' -r -F
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l replay -d 'List a recording; - reads it from stdin' -r -F
-complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s t -l tcp -d 'TCP; -t -u -w -x and -A add up'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s t -l tcp -d 'TCP; -t -u -w -x -0 and -A add up'
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s u -l udp -d 'UDP'
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s w -l raw -d 'Raw IP'
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s x -l unix -d 'UNIX'
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s 0 -l packet -d 'Packet (frames of a link)'
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s l -l listening -d 'Listening; of UDP, the unconnected'
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s 4 -l ipv4 -d 'IPv4 only'
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s 6 -l ipv6 -d 'IPv6 only; with -4, both'

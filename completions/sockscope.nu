@@ -16,14 +16,15 @@ module completions {
     --command: string         # Held by commands that start so: nginx or ^ssh
     --state: string           # In these states: listen,time-wait or ^listen
     --port: string            # With these ports at an end: 80,8000-8099 or ^22
-    --tcp(-t)                 # TCP; -t -u -w -x and -A add up
+    --tcp(-t)                 # TCP; -t -u -w -x -0 and -A add up
     --udp(-u)                 # UDP
     --raw(-w)                 # Raw IP
     --unix(-x)                # UNIX
+    --packet(-0)              # Packet (frames of a link)
     --listening(-l)           # Listening; of UDP, the unconnected
     --ipv4(-4)                # IPv4 only
     --ipv6(-6)                # IPv6 only; with -4, both
-    --query(-A): string       # Tables as in ss: all,inet,tcp,unix,u_str,… or !tcp
+    --query(-A): string       # Tables as in ss: all,inet,tcp,u_str,netlink,… or !tcp
     --extended(-e)            # More columns: queues, timer, uid, inode, cookie
     --all(-a)                 # Always on: every state
     --numeric(-n)             # Always on: numbers, unless with -r
@@ -71,14 +72,15 @@ module completions {
     --command: string         # Held by commands that start so: nginx or ^ssh
     --state: string           # In these states: listen,time-wait or ^listen
     --port: string            # With these ports at an end: 80,8000-8099 or ^22
-    --tcp(-t)                 # TCP; -t -u -w -x and -A add up
+    --tcp(-t)                 # TCP; -t -u -w -x -0 and -A add up
     --udp(-u)                 # UDP
     --raw(-w)                 # Raw IP
     --unix(-x)                # UNIX
+    --packet(-0)              # Packet (frames of a link)
     --listening(-l)           # Listening; of UDP, the unconnected
     --ipv4(-4)                # IPv4 only
     --ipv6(-6)                # IPv6 only; with -4, both
-    --query(-A): string       # Tables as in ss: all,inet,tcp,unix,u_str,… or !tcp
+    --query(-A): string       # Tables as in ss: all,inet,tcp,u_str,netlink,… or !tcp
     --extended(-e)            # More columns: queues, timer, uid, inode, cookie
     --all(-a)                 # Always on: every state
     --numeric(-n)             # Always on: numbers, unless with -r

@@ -147,6 +147,7 @@ fn owners_by_socket(
 /// that was closed while it still had something to send or to wait for: it has no inode.
 fn is_kernels(socket: &Socket, platform: &str) -> bool {
     match socket.state {
+        _ if socket.is_kernels_netlink() => true,
         Some(TcpState::TimeWait) => true,
         Some(TcpState::FinWait1 | TcpState::FinWait2 | TcpState::Closing | TcpState::LastAck) => {
             socket.inode.is_none() && platform == "linux"

@@ -66,11 +66,26 @@ pub enum Protocol {
     Raw,
     /// UNIX domain, `unix(7)`.
     Unix,
+    /// Frames as they are on the wire, `packet(7)`.
+    Packet,
+    /// Messages with the kernel, `netlink(7)`.
+    Netlink,
 }
 
 impl Protocol {
     /// Every protocol, in the order rows are sorted.
-    pub const ALL: [Self; 5] = [Self::Tcp, Self::Udp, Self::Udplite, Self::Raw, Self::Unix];
+    pub const ALL: [Self; 7] =
+        [Self::Tcp, Self::Udp, Self::Udplite, Self::Raw, Self::Unix, Self::Packet, Self::Netlink];
+
+    /// Returns the families whose sockets speak it.
+    pub const fn families(self) -> &'static [Family] {
+        match self {
+            Self::Tcp | Self::Udp | Self::Udplite | Self::Raw => &[Family::Inet, Family::Inet6],
+            Self::Unix => &[Family::Unix],
+            Self::Packet => &[Family::Packet],
+            Self::Netlink => &[Family::Netlink],
+        }
+    }
 
     /// Returns the protocol's word, as in the JSON and the filter language.
     pub const fn name(self) -> &'static str {
@@ -80,6 +95,8 @@ impl Protocol {
             Self::Udplite => "udplite",
             Self::Raw => "raw",
             Self::Unix => "unix",
+            Self::Packet => "packet",
+            Self::Netlink => "netlink",
         }
     }
 }
@@ -102,11 +119,20 @@ pub enum Family {
     Inet6,
     /// UNIX domain (`AF_UNIX`).
     Unix,
+    /// Frames of a link (`AF_PACKET`).
+    Packet,
+    /// The kernel's own (`AF_NETLINK`).
+    Netlink,
 }
 
 impl Family {
     /// Every family, in the order rows are sorted.
-    pub const ALL: [Self; 3] = [Self::Inet, Self::Inet6, Self::Unix];
+    pub const ALL: [Self; 5] = [Self::Inet, Self::Inet6, Self::Unix, Self::Packet, Self::Netlink];
+
+    /// Returns true for the families of IP.
+    pub const fn is_ip(self) -> bool {
+        matches!(self, Self::Inet | Self::Inet6)
+    }
 
     /// Returns the family's word, as in the JSON and the filter language.
     pub const fn name(self) -> &'static str {
@@ -114,6 +140,8 @@ impl Family {
             Self::Inet => "inet",
             Self::Inet6 => "inet6",
             Self::Unix => "unix",
+            Self::Packet => "packet",
+            Self::Netlink => "netlink",
         }
     }
 }
@@ -202,6 +230,58 @@ pub enum Endpoint {
     Path(Text),
     /// A UNIX socket bound to a name in the abstract namespace, without the leading NUL.
     Abstract(Text),
+    /// The frames a packet socket hears.
+    Packet {
+        /// Their protocol (`ETH_P_`, linux/include/uapi/linux/if_ether.h); 3 stands for all.
+        ethertype: u16,
+        /// The device they come from; absent for all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interface: Option<Interface>,
+    },
+    /// One end of a netlink conversation.
+    Netlink {
+        /// What the conversation is about (`NETLINK_`, linux/include/uapi/linux/netlink.h).
+        protocol: u8,
+        /// The port, which is often but not always the PID of its owner; 0 is the kernel.
+        port: u32,
+    },
+}
+
+/// Returns the name of a packet socket's kind of frames, where it is a common one.
+pub const fn ethertype_name(ethertype: u16) -> Option<&'static str> {
+    match ethertype {
+        0x0003 => Some("all"),
+        0x0800 => Some("ip"),
+        0x0806 => Some("arp"),
+        0x86dd => Some("ipv6"),
+        _ => None,
+    }
+}
+
+/// Returns the name of a netlink protocol, as in `netlink(7)`, in lower case.
+pub const fn netlink_name(protocol: u8) -> Option<&'static str> {
+    Some(match protocol {
+        0 => "route",
+        2 => "usersock",
+        3 => "firewall",
+        4 => "sock_diag",
+        5 => "nflog",
+        6 => "xfrm",
+        7 => "selinux",
+        8 => "iscsi",
+        9 => "audit",
+        10 => "fib_lookup",
+        11 => "connector",
+        12 => "netfilter",
+        15 => "kobject_uevent",
+        16 => "generic",
+        18 => "scsitransport",
+        19 => "ecryptfs",
+        20 => "rdma",
+        21 => "crypto",
+        22 => "smc",
+        _ => return None,
+    })
 }
 
 impl Endpoint {
@@ -210,11 +290,11 @@ impl Endpoint {
         Self::Inet { address, port, scope: None }
     }
 
-    /// Returns the IP address as the kernel has it; `None` for UNIX names.
+    /// Returns the IP address as the kernel has it; `None` for ends that are none.
     pub const fn address(&self) -> Option<IpAddr> {
         match self {
             Self::Inet { address, .. } => Some(*address),
-            Self::Path(_) | Self::Abstract(_) => None,
+            Self::Path(_) | Self::Abstract(_) | Self::Packet { .. } | Self::Netlink { .. } => None,
         }
     }
 
@@ -223,11 +303,11 @@ impl Endpoint {
         self.address().map(|address| address.to_canonical())
     }
 
-    /// Returns the port; `None` for UNIX names. 0 where the protocol has no ports.
+    /// Returns the IP port; `None` for ends that are none. 0 where the protocol has no ports.
     pub const fn port(&self) -> Option<u16> {
         match self {
             Self::Inet { port, .. } => Some(*port),
-            Self::Path(_) | Self::Abstract(_) => None,
+            Self::Path(_) | Self::Abstract(_) | Self::Packet { .. } | Self::Netlink { .. } => None,
         }
     }
 
@@ -250,8 +330,8 @@ impl From<SocketAddr> for Endpoint {
 }
 
 impl fmt::Display for Endpoint {
-    /// Writes `127.0.0.1:80`, `[::1]:80`, `[fe80::1%eth0]:80`, `/path` or `@name`. Not safe for a
-    /// terminal: names are hostile, see `render::sanitize`.
+    /// Writes `127.0.0.1:80`, `[::1]:80`, `[fe80::1%eth0]:80`, `/path`, `@name`, `arp%eth0` or
+    /// `route:4711`. Not safe for a terminal: names are hostile, see `render::sanitize`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inet { address: IpAddr::V4(v4), port, .. } => write!(f, "{v4}:{port}"),
@@ -262,6 +342,21 @@ impl fmt::Display for Endpoint {
             },
             Self::Path(path) => write!(f, "{path}"),
             Self::Abstract(name) => write!(f, "@{name}"),
+            Self::Packet { ethertype, interface } => {
+                match ethertype_name(*ethertype) {
+                    Some(name) => f.write_str(name)?,
+                    None => write!(f, "{ethertype:#06x}")?,
+                }
+                match interface {
+                    None => Ok(()),
+                    Some(Interface { name: Some(name), .. }) => write!(f, "%{name}"),
+                    Some(Interface { index, name: None }) => write!(f, "%{index}"),
+                }
+            }
+            Self::Netlink { protocol, port } => match netlink_name(*protocol) {
+                Some(name) => write!(f, "{name}:{port}"),
+                None => write!(f, "{protocol}:{port}"),
+            },
         }
     }
 }
@@ -427,6 +522,12 @@ impl Socket {
             timer: None,
             details: None,
         }
+    }
+
+    /// Returns true for the kernel's own end of a netlink protocol: port 0 is the kernel
+    /// (`netlink(7)`), and a program's socket is not listed before it has another.
+    pub const fn is_kernels_netlink(&self) -> bool {
+        matches!(self.local, Some(Endpoint::Netlink { port: 0, .. }))
     }
 
     /// Returns true for a socket that waits for others to connect or send: a listener, or an

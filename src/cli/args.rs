@@ -67,7 +67,7 @@ pub struct SelectArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "As in ss and netstat (-tulpn is what it looks like)")]
 pub struct TableArgs {
-    /// TCP; -t -u -w -x and -A add up
+    /// TCP; -t -u -w -x -0 and -A add up
     #[arg(short = 't', long)]
     pub tcp: bool,
     /// UDP
@@ -79,6 +79,9 @@ pub struct TableArgs {
     /// UNIX
     #[arg(short = 'x', long)]
     pub unix: bool,
+    /// Packet (frames of a link)
+    #[arg(short = '0', long)]
+    pub packet: bool,
     /// Listening; of UDP, the unconnected
     #[arg(short = 'l', long)]
     pub listening: bool,
@@ -88,7 +91,7 @@ pub struct TableArgs {
     /// IPv6 only; with -4, both
     #[arg(short = '6', long)]
     pub ipv6: bool,
-    /// Tables as in ss: all,inet,tcp,unix,u_str,… or !tcp
+    /// Tables as in ss: all,inet,tcp,u_str,netlink,… or !tcp
     #[arg(short = 'A', long = "query", alias = "socket", value_name = "LIST")]
     #[arg(allow_hyphen_values = true)]
     pub query: Option<Tables>,
@@ -205,6 +208,7 @@ impl TableArgs {
             (self.udp, Protocol::Udp),
             (self.raw, Protocol::Raw),
             (self.unix, Protocol::Unix),
+            (self.packet, Protocol::Packet),
         ];
         let flagged = flags.into_iter().filter(|(asked, _)| *asked);
         let asked: Vec<Filter> = flagged

@@ -232,7 +232,13 @@ fn write_next_steps(endpoints: &[(Protocol, Endpoint)], stdout: &mut dyn Write) 
             let udp = if *protocol == Protocol::Udp { "--udp " } else { "" };
             (format!("{udp}{peer}"), format!(":{port}"))
         }
-        (Endpoint::Path(_) | Endpoint::Abstract(_), _) => (local.to_string(), "-x".to_owned()),
+        (
+            Endpoint::Path(_)
+            | Endpoint::Abstract(_)
+            | Endpoint::Packet { .. }
+            | Endpoint::Netlink { .. },
+            _,
+        ) => (local.to_string(), "-x".to_owned()),
     };
     writeln!(stdout, "  in a second terminal: sockscope connect {connect}")?;
     writeln!(stdout, "  in a third:           sockscope list {list}")

@@ -60,7 +60,9 @@ impl fmt::Display for Test {
         match self {
             Self::Protocol(protocol) => protocol.fmt(f),
             // `unix` alone is the protocol.
-            Self::Family(family @ Family::Unix) => write!(f, "family {family}"),
+            Self::Family(family @ (Family::Unix | Family::Packet | Family::Netlink)) => {
+                write!(f, "family {family}")
+            }
             Self::Family(family @ (Family::Inet | Family::Inet6)) => family.fmt(f),
             Self::Type(socket_type) => write!(f, "type {socket_type}"),
             Self::State(states) => {

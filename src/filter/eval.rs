@@ -188,7 +188,8 @@ impl End {
                 glob.matches_any_case(&[b"@", name.as_bytes()].concat())
             }
             (Self::Port(_) | Self::Host(..), Endpoint::Path(_) | Endpoint::Abstract(_))
-            | (Self::Unix(_), Endpoint::Inet { .. }) => false,
+            | (Self::Unix(_), Endpoint::Inet { .. })
+            | (_, Endpoint::Packet { .. } | Endpoint::Netlink { .. }) => false,
         }
     }
 }

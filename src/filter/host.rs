@@ -115,7 +115,7 @@ impl Hosts<'_> {
         let wrong_family = |address: IpAddr| match family {
             Some(Family::Inet) => address.is_ipv6(),
             Some(Family::Inet6) => address.is_ipv4(),
-            Some(Family::Unix) | None => false,
+            Some(Family::Unix | Family::Packet | Family::Netlink) | None => false,
         };
         if let Some(address) = parse_address(text, length.is_some()) {
             if wrong_family(address) {

@@ -72,7 +72,8 @@ fn internet(input: &str, names: &dyn Names) -> Result<Expression, Fault> {
 }
 
 fn protocol(name: &str, head: &Word, whole: &Word) -> Result<Protocol, Fault> {
-    let known = Protocol::ALL.into_iter().filter(|protocol| *protocol != Protocol::Unix);
+    let known =
+        Protocol::ALL.into_iter().filter(|protocol| protocol.families().contains(&Family::Inet));
     if let Some(protocol) = known.clone().find(|known| known.name().eq_ignore_ascii_case(name)) {
         return Ok(protocol);
     }

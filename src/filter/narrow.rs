@@ -5,6 +5,7 @@
 //! small, so the answer is the same with it.
 
 use std::ops::RangeInclusive;
+use std::slice;
 
 use super::expression::{End, Expression, NumberKey, Side, StateSet, Test};
 use crate::platform::{NetnsWish, PortWish, Request};
@@ -106,7 +107,7 @@ fn reach_of_test(test: &Test, negated: bool) -> Reach {
             reach.states = [TcpState::Listen, TcpState::Closed].into_iter().collect();
         }
         Test::End(side, End::Port(ports) | End::Host(_, Some(ports))) if !negated => {
-            reach.families.retain(|family| *family != Family::Unix);
+            reach.families.retain(|family| family.is_ip());
             reach.ports = ports.hull().and_then(|hull| {
                 let (low, high) = hull.into_inner();
                 Some((*side, u16::try_from(low).ok()?..=u16::try_from(high).ok()?))
@@ -162,12 +163,14 @@ pub(super) fn widen(expression: &Expression, request: &mut Request) {
             }
         }
         Expression::Test(test) => {
-            let protocol = match test {
-                Test::Protocol(protocol) => *protocol,
+            let protocols: &[Protocol] = match test {
+                Test::Protocol(protocol) => slice::from_ref(protocol),
                 Test::Family(Family::Unix)
                 | Test::End(_, End::Unix(_))
-                | Test::Type(_)
-                | Test::Number(NumberKey::PeerInode, _) => Protocol::Unix,
+                | Test::Number(NumberKey::PeerInode, _) => &[Protocol::Unix],
+                Test::Family(Family::Packet) => &[Protocol::Packet],
+                Test::Family(Family::Netlink) => &[Protocol::Netlink],
+                Test::Type(_) => &[Protocol::Unix, Protocol::Packet, Protocol::Netlink],
                 Test::Netns(_) | Test::Number(NumberKey::Netns, _) => {
                     request.netns = NetnsWish::All;
                     return;
@@ -184,11 +187,15 @@ pub(super) fn widen(expression: &Expression, request: &mut Request) {
                 | Test::Owner(_)
                 | Test::Via(_) => return,
             };
-            if !request.protocols.contains(&protocol) {
-                request.protocols.push(protocol);
-            }
-            if protocol == Protocol::Unix && !request.families.contains(&Family::Unix) {
-                request.families.push(Family::Unix);
+            for protocol in protocols {
+                if !request.protocols.contains(protocol) {
+                    request.protocols.push(*protocol);
+                }
+                for family in protocol.families() {
+                    if !request.families.contains(family) {
+                        request.families.push(*family);
+                    }
+                }
             }
         }
     }

@@ -75,6 +75,8 @@ pub(super) const FAMILIES: &[(Family, &[&str])] = &[
     (Family::Inet, &["inet", "ipv4", "ip4", "4"]),
     (Family::Inet6, &["inet6", "ipv6", "ip6", "6"]),
     (Family::Unix, &["unix"]),
+    (Family::Packet, &["packet"]),
+    (Family::Netlink, &["netlink"]),
 ];
 
 /// Every socket type's spellings.
@@ -114,16 +116,13 @@ pub(super) const UNSUPPORTED: &[(&str, &str)] = &[
         "sockscope does not know how a port was chosen; use a range such as port 32768-60999",
     ),
     ("fwmark", "sockscope does not read marks"),
-    ("link", "sockscope does not list packet sockets"),
-    ("packet", "sockscope does not list packet sockets"),
-    ("netlink", "sockscope does not list netlink sockets"),
+    ("link", "sockscope calls these sockets packet"),
     ("vsock", "sockscope does not list vsock sockets"),
     ("tipc", "sockscope does not list TIPC sockets"),
     ("xdp", "sockscope does not list XDP sockets"),
     ("sctp", "sockscope does not list SCTP sockets"),
     ("dccp", "sockscope does not list DCCP sockets"),
     ("mptcp", "sockscope lists MPTCP sockets as tcp"),
-    ("icmp", "sockscope does not list ICMP sockets"),
 ];
 
 /// Returns the key with this spelling.
@@ -155,7 +154,7 @@ pub(super) fn protocol(word: &str) -> Option<Expression> {
         (None, None) => (word.as_str(), None),
     };
     let protocol = Protocol::ALL.into_iter().find(|protocol| protocol.name() == name)?;
-    if family.is_some() && protocol == Protocol::Unix {
+    if family.is_some_and(|family| !protocol.families().contains(&family)) {
         return None;
     }
     let family = family.map(|family| Expression::from(Test::Family(family)));

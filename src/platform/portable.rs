@@ -197,12 +197,16 @@ fn flags(tables: &[Table]) -> (AddressFamilyFlags, ProtocolFlags) {
         families |= match table.family {
             Family::Inet => AddressFamilyFlags::IPV4,
             Family::Inet6 => AddressFamilyFlags::IPV6,
-            Family::Unix => AddressFamilyFlags::empty(),
+            Family::Unix | Family::Packet | Family::Netlink => AddressFamilyFlags::empty(),
         };
         protocols |= match table.protocol {
             Protocol::Tcp => ProtocolFlags::TCP,
             Protocol::Udp => ProtocolFlags::UDP,
-            Protocol::Udplite | Protocol::Raw | Protocol::Unix => ProtocolFlags::empty(),
+            Protocol::Udplite
+            | Protocol::Raw
+            | Protocol::Unix
+            | Protocol::Packet
+            | Protocol::Netlink => ProtocolFlags::empty(),
         };
     }
     (families, protocols)

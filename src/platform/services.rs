@@ -123,7 +123,7 @@ const fn ports_of(protocol: Protocol) -> Option<Protocol> {
     match protocol {
         Protocol::Tcp => Some(Protocol::Tcp),
         Protocol::Udp | Protocol::Udplite => Some(Protocol::Udp),
-        Protocol::Raw | Protocol::Unix => None,
+        Protocol::Raw | Protocol::Unix | Protocol::Packet | Protocol::Netlink => None,
     }
 }
 

@@ -102,7 +102,8 @@ columns! {
     Fd "FD" ["fd", "descriptor"] Right 5 None, fd;
     /// The protocol, with a 6 for a socket of the IPv6 family, as netstat writes it.
     Proto "PROTO" ["proto", "protocol", "netid"] Left 9 None, proto;
-    /// The local address and port, as the kernel has them; the path or `@name` of a UNIX socket.
+    /// The local address and port, as the kernel has them; the path or `@name` of a UNIX socket;
+    /// what a packet socket hears (`arp%eth0`); the protocol and port of a netlink socket.
     Local "LOCAL" ["local", "src"] Left 8 Some(15), local;
     /// The peer's address and port; the path or `@name` of a UNIX peer, or `socket:[inode]` when it
     /// has none; `-` when unconnected.
@@ -117,7 +118,7 @@ columns! {
     LocalAddress "LADDR" ["local_address", "laddr"] Left 3 Some(9), local_address;
     /// The peer's address alone.
     PeerAddress "PADDR" ["peer_address", "paddr", "raddr"] Left 3 Some(9), peer_address;
-    /// The address family of the socket: `inet`, `inet6`, `unix`.
+    /// The address family of the socket: `inet`, `inet6`, `unix`, `packet`, `netlink`.
     Family "FAMILY" ["family", "af"] Left 2 None, family;
     /// The type of the socket, where its family has several: `stream`, `dgram`, `seqpacket`.
     Type "TYPE" ["type", "socket_type"] Left 4 None, socket_type;

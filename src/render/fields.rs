@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use crate::process::{Fd, Pid, Process};
 use crate::render::sanitize;
 use crate::snapshot::Snapshot;
-use crate::socket::{Endpoint, Family, Protocol, Queues, Socket};
+use crate::socket::{Endpoint, Family, Protocol, Queues, Socket, ethertype_name, netlink_name};
 use crate::state::TcpState;
 
 /// Every letter of `lsof -F?`, known or not to us.
@@ -138,19 +138,28 @@ impl Set<'_> {
         self.push('l', ' ');
         let has_ports = match socket.protocol {
             Protocol::Tcp | Protocol::Udp | Protocol::Udplite => true,
-            Protocol::Raw | Protocol::Unix => false,
+            Protocol::Raw | Protocol::Unix | Protocol::Packet | Protocol::Netlink => false,
         };
         match (has_ports, socket.family) {
             (true, Family::Inet) => self.push('t', "IPv4"),
             (true, Family::Inet6) => self.push('t', "IPv6"),
             (_, Family::Unix) => self.push('t', "unix"),
-            (false, Family::Inet | Family::Inet6) => self.push('t', "raw"),
+            (_, Family::Packet) => self.push('t', "pack"),
+            (_, Family::Netlink) => self.push('t', "netlink"),
+            (false, Family::Inet | Family::Inet6) => self.push('t', socket.protocol),
         }
         // lsof's DEVICE of an IP socket is its inode; NODE is then the protocol.
-        if has_ports {
+        if has_ports || socket.protocol == Protocol::Packet {
             self.push_some('d', socket.inode);
             self.push('o', "0t0");
-            self.push('P', socket.protocol.name().to_ascii_uppercase());
+            let protocol = match &socket.local {
+                Some(Endpoint::Packet { ethertype, .. }) => match ethertype_name(*ethertype) {
+                    Some(name) => name.to_ascii_uppercase(),
+                    None => format!("{ethertype:#x}"),
+                },
+                Some(_) | None => socket.protocol.name().to_ascii_uppercase(),
+            };
+            self.push('P', protocol);
         } else {
             self.push('o', "0t0");
             self.push_some('i', socket.inode);
@@ -202,6 +211,15 @@ struct Name<'a>(&'a Socket);
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(socket) = self;
+        if let Some(Endpoint::Netlink { protocol, .. }) = &socket.local {
+            return match netlink_name(*protocol) {
+                Some(name) => f.write_str(&name.to_ascii_uppercase()),
+                None => write!(f, "{protocol}"),
+            };
+        }
+        if let (Protocol::Packet, Some(socket_type)) = (socket.protocol, socket.socket_type) {
+            return write!(f, "type=SOCK_{}", socket_type.name().to_ascii_uppercase());
+        }
         if let Some(socket_type) = socket.socket_type {
             if let Some(local) = &socket.local {
                 write_end(local, f)?;
@@ -241,6 +259,9 @@ fn write_end(end: &Endpoint, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         }
         Endpoint::Path(path) => write!(f, "{}", Escaped(path.as_bytes())),
         Endpoint::Abstract(name) => write!(f, "@{}", Escaped(name.as_bytes())),
+        Endpoint::Packet { .. } | Endpoint::Netlink { .. } => {
+            write!(f, "{}", Escaped(end.to_string().as_bytes()))
+        }
     }
 }
 

@@ -17,7 +17,9 @@ use crate::cgroup::{self, Cgroup, Runtime};
 use crate::details::{self, Memory, Shutdown, SocketOption};
 use crate::process::{self, ExeState, HiddenReason, Ownership, Parent, Via};
 use crate::snapshot::{Entry, Gap, Snapshot, Timestamp};
-use crate::socket::{Endpoint, Family, Interface, Protocol, Queues, SocketType, Timer};
+use crate::socket::{
+    Endpoint, Family, Interface, Protocol, Queues, SocketType, Timer, netlink_name,
+};
 use crate::state::TcpState;
 use crate::tcp_info::TcpInfo;
 use crate::text::Text;
@@ -175,7 +177,7 @@ impl<'a> From<&'a Entry> for Socket<'a> {
     }
 }
 
-/// One end of a socket: an IP address and port, or the name of a UNIX socket.
+/// One end of a socket: an IP address and port, the name of a UNIX socket, or what its family has.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
@@ -207,6 +209,22 @@ pub enum End<'a> {
         #[serde(rename = "abstract_hex", skip_serializing_if = "Option::is_none")]
         hex: Option<String>,
     },
+    /// What a packet socket hears.
+    Packet {
+        /// The kind of frames (`ETH_P_`): 2054 is ARP, 3 stands for all.
+        ethertype: u16,
+        /// The device they come from; null for all.
+        interface: Option<Device<'a>>,
+    },
+    /// One end of a netlink conversation.
+    Netlink {
+        /// What it is about, as in `netlink(7)`; null for a number without a name.
+        netlink: Option<&'static str>,
+        /// The same as a number (`NETLINK_`).
+        netlink_protocol: u8,
+        /// The port; 0 is the kernel.
+        port_id: u32,
+    },
 }
 
 impl<'a> From<&'a Endpoint> for End<'a> {
@@ -223,6 +241,15 @@ impl<'a> From<&'a Endpoint> for End<'a> {
             Endpoint::Abstract(name) => {
                 Self::Abstract { name: name.to_lossy(), hex: name.hex_unless_utf8() }
             }
+            Endpoint::Packet { ethertype, interface } => Self::Packet {
+                ethertype: *ethertype,
+                interface: interface.as_ref().map(Device::from),
+            },
+            Endpoint::Netlink { protocol, port } => Self::Netlink {
+                netlink: netlink_name(*protocol),
+                netlink_protocol: *protocol,
+                port_id: *port,
+            },
         }
     }
 }

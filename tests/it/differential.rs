@@ -4,6 +4,7 @@
 //! In a private namespace the comparison is exact; on the live machine only rows that the other
 //! tool shows the same before and after our run count.
 
+mod families;
 mod unix;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -21,11 +21,17 @@ const TABLES: &[Table] = &[
     UNIX_STREAM,
     UNIX_DGRAM,
     UNIX_SEQPACKET,
+    PACKET_RAW,
+    PACKET_DGRAM,
+    (Protocol::Netlink, None),
 ];
 
 const UNIX_STREAM: Table = (Protocol::Unix, Some(SocketType::Stream));
 const UNIX_DGRAM: Table = (Protocol::Unix, Some(SocketType::Dgram));
 const UNIX_SEQPACKET: Table = (Protocol::Unix, Some(SocketType::Seqpacket));
+
+const PACKET_RAW: Table = (Protocol::Packet, Some(SocketType::Raw));
+const PACKET_DGRAM: Table = (Protocol::Packet, Some(SocketType::Dgram));
 
 /// What a word of ss's stands for.
 #[derive(Debug, Clone, Copy)]
@@ -52,12 +58,14 @@ const WORDS: &[(&str, Meaning)] = &[
     ("u_dgr", Meaning::One(UNIX_DGRAM)),
     ("unix_seqpacket", Meaning::One(UNIX_SEQPACKET)),
     ("u_seq", Meaning::One(UNIX_SEQPACKET)),
+    ("packet", Meaning::Protocols(&[Protocol::Packet])),
+    ("packet_raw", Meaning::One(PACKET_RAW)),
+    ("p_raw", Meaning::One(PACKET_RAW)),
+    ("packet_dgram", Meaning::One(PACKET_DGRAM)),
+    ("p_dgr", Meaning::One(PACKET_DGRAM)),
+    ("netlink", Meaning::Protocols(&[Protocol::Netlink])),
     ("dccp", Meaning::Unlisted),
     ("mptcp", Meaning::Unlisted),
-    ("netlink", Meaning::Unlisted),
-    ("packet", Meaning::Unlisted),
-    ("packet_dgram", Meaning::Unlisted),
-    ("packet_raw", Meaning::Unlisted),
     ("sctp", Meaning::Unlisted),
     ("tipc", Meaning::Unlisted),
     ("vsock", Meaning::Unlisted),
@@ -160,15 +168,18 @@ mod tests {
 
     #[test]
     fn an_exclusion_alone_excludes_from_everything() {
-        assert_eq!(filter("!unix"), filter("inet"));
+        assert_eq!(filter("!unix"), filter("inet,packet,netlink"));
         assert_eq!(filter("inet,!tcp,!raw"), "udp or udplite");
-        assert_eq!(filter("!inet,!unix_stream"), "unix and (type dgram or type seqpacket)");
+        assert_eq!(
+            filter("!inet,!unix_stream,!packet,!netlink"),
+            "unix and (type dgram or type seqpacket)"
+        );
     }
 
     #[test]
     fn a_table_of_ss_that_we_lack_is_not_taken_for_a_typing_error() {
-        let error = "packet".parse::<Tables>().unwrap_err();
-        assert!(error.starts_with("sockscope does not list packet sockets"), "{error}");
+        let error = "tipc".parse::<Tables>().unwrap_err();
+        assert!(error.starts_with("sockscope does not list tipc sockets"), "{error}");
     }
 
     #[test]

@@ -161,8 +161,11 @@ fn entries() -> impl Strategy<Value = Entry> {
         |(protocol, family, state, (local, peer, unix))| {
             let mut socket = Socket::new(SocketId(1), protocol, family);
             socket.state = state;
-            (socket.local, socket.peer) =
-                if family == Family::Unix { (unix, None) } else { (local, peer) };
+            (socket.local, socket.peer) = match family {
+                Family::Inet | Family::Inet6 => (local, peer),
+                Family::Unix => (unix, None),
+                Family::Packet | Family::Netlink => (None, None),
+            };
             Entry {
                 socket,
                 ownership: Ownership::Hidden(HiddenReason::NotAsked),

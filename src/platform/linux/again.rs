@@ -25,6 +25,7 @@ pub(super) fn surprisingly_unmatched(
     sockets
         .iter()
         .filter(|socket| socket.inode.is_some() && !held.contains(&socket.id))
+        .filter(|socket| !socket.is_kernels_netlink())
         .filter(|socket| gaps.is_empty() || socket.uid == Some(own))
         .map(|socket| socket.id)
         .collect()

@@ -96,7 +96,7 @@ pub(crate) const fn protocol_number(protocol: Protocol) -> Option<u8> {
         Protocol::Udp => Some(17),
         Protocol::Udplite => Some(136),
         Protocol::Raw => Some(255),
-        Protocol::Unix => None,
+        Protocol::Unix | Protocol::Packet | Protocol::Netlink => None,
     }
 }
 
@@ -112,7 +112,7 @@ pub(crate) fn encode_request(
     let family = match family {
         Family::Inet => AF_INET,
         Family::Inet6 => AF_INET6,
-        Family::Unix => return None,
+        Family::Unix | Family::Packet | Family::Netlink => return None,
     };
     let id = SockId {
         source_port: U16::ZERO,
@@ -143,7 +143,7 @@ pub(crate) fn encode_exact(socket: &Socket) -> Option<Vec<u8>> {
     let family = match socket.family {
         Family::Inet => AF_INET,
         Family::Inet6 => AF_INET6,
-        Family::Unix => return None,
+        Family::Unix | Family::Packet | Family::Netlink => return None,
     };
     let (source, source_port) = encode_end(socket.local.as_ref())?;
     let (destination, destination_port) = encode_end(socket.peer.as_ref())?;
@@ -269,7 +269,9 @@ fn decode_address(bytes: [u8; 16], family: Family) -> IpAddr {
     let [a, b, c, d, ..] = bytes;
     match family {
         Family::Inet => Ipv4Addr::new(a, b, c, d).into(),
-        Family::Inet6 | Family::Unix => Ipv6Addr::from(bytes).into(),
+        Family::Inet6 | Family::Unix | Family::Packet | Family::Netlink => {
+            Ipv6Addr::from(bytes).into()
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! They tell less: no cookie, no accept limit, no device, no v6only, no bound-only sockets.
 
+mod packet;
 mod unix;
 
 use std::fmt::Write as _;
@@ -93,11 +94,17 @@ pub(crate) fn parse(bytes: &[u8], protocol: Protocol, family: Family, order: Byt
     let mut table = Table::default();
     for line in bytes.split(|byte| *byte == b'\n') {
         let line = line.trim_ascii_start();
-        if line.is_empty() || line.starts_with(b"sl ") || line.starts_with(b"Num ") {
+        if line.is_empty()
+            || line.starts_with(b"sl ")
+            || line.starts_with(b"sk ")
+            || line.starts_with(b"Num ")
+        {
             continue;
         }
         let socket = match (protocol, std::str::from_utf8(line)) {
             (Protocol::Unix, _) => unix::parse_row(line),
+            (Protocol::Packet, Ok(row)) => packet::parse_packet_row(row),
+            (Protocol::Netlink, Ok(row)) => packet::parse_netlink_row(row),
             (_, Ok(row)) => parse_row(row, protocol, family, order),
             (_, Err(_)) => None,
         };
@@ -177,7 +184,7 @@ fn parse_address(digits: &str, family: Family, order: ByteOrder) -> Option<IpAdd
             let octets: [u8; 16] = words.concat().try_into().ok()?;
             Some(Ipv6Addr::from(octets).into())
         }
-        (Family::Inet | Family::Inet6 | Family::Unix, _) => None,
+        (_, _) => None,
     }
 }
 
@@ -330,6 +337,8 @@ mod tests {
                 (Protocol::Udp, Family::Inet),
                 (Protocol::Udp, Family::Inet6),
                 (Protocol::Unix, Family::Unix),
+                (Protocol::Packet, Family::Packet),
+                (Protocol::Netlink, Family::Netlink),
             ] {
                 let table = parse(&bytes, protocol, family, ByteOrder::Big);
                 prop_assert!(table.sockets.len() + table.odd.len() <= bytes.len());
@@ -338,7 +347,7 @@ mod tests {
 
         #[test]
         fn no_row_makes_the_parser_panic(row in "([0-9A-Fa-f:é]{0,9} ?){0,12}") {
-            for protocol in [Protocol::Tcp, Protocol::Unix] {
+            for protocol in [Protocol::Tcp, Protocol::Unix, Protocol::Packet, Protocol::Netlink] {
                 let table = parse(row.as_bytes(), protocol, Family::Inet, ByteOrder::Little);
                 prop_assert!(table.sockets.len() + table.odd.len() <= 1);
             }

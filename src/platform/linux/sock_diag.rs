@@ -13,7 +13,7 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
 
-use super::{diag_details, inet_diag, netlink, proc_net, unix_diag};
+use super::{diag_details, inet_diag, netlink, netlink_diag, packet_diag, proc_net, unix_diag};
 use crate::error::{CollectError, cause};
 use crate::platform::{PortWish, Request};
 use crate::snapshot::{Gap, Missing};
@@ -68,7 +68,7 @@ struct Table {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { protocol, family } = self;
-        if *family == Family::Unix {
+        if !family.is_ip() {
             return write!(f, "{protocol}");
         }
         write!(f, "{protocol} over {family}")
@@ -80,9 +80,11 @@ fn tables(request: &Request) -> impl Iterator<Item = Table> {
     let of = |&protocol: &Protocol| {
         request.families.iter().map(move |&family| Table { protocol, family })
     };
-    request.protocols.iter().flat_map(of).filter(|Table { protocol, family }| {
-        (*protocol == Protocol::Unix) == (*family == Family::Unix)
-    })
+    request
+        .protocols
+        .iter()
+        .flat_map(of)
+        .filter(|Table { protocol, family }| protocol.families().contains(family))
 }
 
 /// Returns a bit for each state wanted: all there may ever be when the request names none. UDP has
@@ -182,6 +184,15 @@ impl<'a> Reader<'a> {
             Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_absent(table) => {
                 self.success = true;
             }
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound
+                    && matches!(table.family, Family::Packet | Family::Netlink)
+                    && self.directory.exists() =>
+            {
+                self.success = true;
+                let gap = Gap::new(Missing::Sockets, "this kernel cannot list them").count(1);
+                self.gaps.push(gap.detail(table.to_string()));
+            }
             Err(error) => {
                 let gap = Gap::new(Missing::Sockets, cause(&error)).count(1);
                 self.gaps.push(gap.detail(table.to_string()));
@@ -199,7 +210,7 @@ impl<'a> Reader<'a> {
         let brother = match (table.protocol, table.family) {
             (Protocol::Udplite, _) => proc_net::file_name(Protocol::Udp, Family::Inet),
             (protocol, Family::Inet6) => proc_net::file_name(protocol, Family::Inet),
-            (_, Family::Inet | Family::Unix) => return false,
+            (_, Family::Inet | Family::Unix | Family::Packet | Family::Netlink) => return false,
         };
         self.directory.join(brother).exists()
     }
@@ -265,8 +276,16 @@ fn read_diag(
         return netlink::dump(SOCK_DIAG_BY_FAMILY, &body, sockets, unix_diag::decode_socket);
     }
     let extensions = if details { diag_details::EXTENSIONS } else { 0 };
+    if table.protocol == Protocol::Packet {
+        let body = packet_diag::encode_request();
+        return netlink::dump(SOCK_DIAG_BY_FAMILY, &body, sockets, packet_diag::decode_socket);
+    }
+    if table.protocol == Protocol::Netlink {
+        let body = netlink_diag::encode_request();
+        return netlink::dump(SOCK_DIAG_BY_FAMILY, &body, sockets, netlink_diag::decode_socket);
+    }
     let body = inet_diag::encode_request(table.protocol, table.family, states, ports, extensions)
-        .ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))?;
+        .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
     let decode = if details { inet_diag::decode_detailed } else { inet_diag::decode_socket };
     netlink::dump(SOCK_DIAG_BY_FAMILY, &body, sockets, |message| decode(message, table.protocol))
 }
@@ -278,6 +297,8 @@ fn fallback_gaps(fallbacks: &BTreeMap<Table, String>) -> Vec<Gap> {
         let lost = match table.protocol {
             Protocol::Unix => "cookies, users, queues and peers",
             Protocol::Tcp => "cookies, control groups, backlog limits, devices and v6only",
+            Protocol::Packet => "cookies",
+            Protocol::Netlink => "cookies, types and peers",
             Protocol::Udp | Protocol::Udplite | Protocol::Raw => {
                 "cookies, control groups, devices and v6only"
             }
@@ -348,7 +369,11 @@ impl InterfaceNames {
             self.name(interface);
         }
         for end in [&mut socket.local, &mut socket.peer] {
-            if let Some(Endpoint::Inet { scope: Some(interface), .. }) = end {
+            if let Some(
+                Endpoint::Inet { scope: Some(interface), .. }
+                | Endpoint::Packet { interface: Some(interface), .. },
+            ) = end
+            {
                 self.name(interface);
             }
         }

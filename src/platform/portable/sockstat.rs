@@ -48,7 +48,7 @@ fn name(table: Table) -> Option<&'static str> {
         (Protocol::Tcp, Family::Inet6) => Some("TCP6"),
         (Protocol::Udp, Family::Inet) => Some("UDP"),
         (Protocol::Udp, Family::Inet6) => Some("UDP6"),
-        (Protocol::Udplite | Protocol::Raw | Protocol::Unix, _) | (_, Family::Unix) => None,
+        (_, _) => None,
     }
 }
 

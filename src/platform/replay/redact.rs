@@ -109,6 +109,12 @@ impl Redactor {
             Endpoint::Abstract(name) => {
                 *name = Text::from(format!("name{}", self.names.number(name)));
             }
+            Endpoint::Packet { interface, .. } => {
+                if let Some(interface) = interface {
+                    self.interface(interface);
+                }
+            }
+            Endpoint::Netlink { .. } => {}
         }
     }
 

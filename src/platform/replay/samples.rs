@@ -56,6 +56,9 @@ fn endpoint() -> impl Strategy<Value = Endpoint> {
             .prop_map(|(address, port, scope)| Endpoint::Inet { address, port, scope }),
         name().prop_map(Endpoint::Path),
         name().prop_map(Endpoint::Abstract),
+        (any::<u16>(), of(interface()))
+            .prop_map(|(ethertype, interface)| Endpoint::Packet { ethertype, interface }),
+        any::<(u8, u32)>().prop_map(|(protocol, port)| Endpoint::Netlink { protocol, port }),
     ]
 }
 

@@ -342,7 +342,8 @@ pub(super) fn via(row: &Row<'_>, _: &Names, out: &mut String) {
     push_some(out, row.owner.map(|owner| owner.via.name()));
 }
 
-/// Writes `127.0.0.1:80`, `[::1]:80`, `localhost:http`, `/path` or `@name`; `*` for no port.
+/// Writes `127.0.0.1:80`, `[::1]:80`, `localhost:http`, `/path`, `@name`, `arp%eth0` or
+/// `route:4711`; `*` for no port.
 fn endpoint(end: Option<&Endpoint>, protocol: Protocol, names: &Names, out: &mut String) {
     match end {
         Some(end @ Endpoint::Inet { address, .. }) => {
@@ -358,6 +359,10 @@ fn endpoint(end: Option<&Endpoint>, protocol: Protocol, names: &Names, out: &mut
         Some(Endpoint::Abstract(name)) => {
             out.push('@');
             push_text(out, Some(name));
+        }
+        // Only a device's name is others' to choose.
+        Some(end @ (Endpoint::Packet { .. } | Endpoint::Netlink { .. })) => {
+            out.push_str(&sanitize::string(&end.to_string()));
         }
         None => {}
     }

@@ -53,6 +53,10 @@ fn end(endpoint: &Endpoint) -> Key<'_> {
     match endpoint {
         Endpoint::Inet { address, port, .. } => Key::Address(address.to_canonical(), Some(*port)),
         Endpoint::Path(text) | Endpoint::Abstract(text) => name(text),
+        Endpoint::Packet { ethertype, .. } => number(*ethertype),
+        Endpoint::Netlink { protocol, port } => {
+            Key::Number(u64::from(*protocol) << 32 | u64::from(*port))
+        }
     }
 }
 

@@ -109,7 +109,7 @@ fn name(end: &Value) -> String {
     }
 }
 
-fn owners(owners: &Value) -> BTreeSet<(u64, u64)> {
+pub(super) fn owners(owners: &Value) -> BTreeSet<(u64, u64)> {
     let owners = owners.as_array().unwrap().iter().filter(|owner| owner["via"] == "fd");
     owners.map(|owner| (owner["pid"].as_u64().unwrap(), owner["fd"].as_u64().unwrap())).collect()
 }

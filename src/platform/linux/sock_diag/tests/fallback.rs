@@ -126,6 +126,16 @@ fn an_odd_row_of_the_fallback_is_a_gap() {
 }
 
 #[test]
+fn a_family_without_any_table_is_one_that_this_kernel_cannot_list() {
+    let directory = tempfile::tempdir().unwrap();
+    let packet = Table { protocol: Protocol::Packet, family: Family::Packet };
+    let request = Request { protocols: vec![Protocol::Packet], ..EVERYTHING() };
+    let dump = refused(directory.path(), &[packet]).finish(&request).unwrap();
+    let gap = Gap::new(Missing::Sockets, "this kernel cannot list them").count(1).detail("packet");
+    assert_eq!((dump.sockets, dump.gaps), (vec![], vec![gap]));
+}
+
+#[test]
 fn both_sources_agree_on_unix_sockets() {
     let directory = tempfile::tempdir().unwrap();
     let listener = UnixListener::bind(directory.path().join("x")).unwrap();

@@ -88,6 +88,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List sockets with their owners; also: ls, or no command at all')
+            [CompletionResult]::new('port', 'port', [CompletionResultType]::ParameterValue, 'Tell all about one port: listeners, peers, clients, what is left over, forwarders')
             [CompletionResult]::new('close', 'close', [CompletionResultType]::ParameterValue, 'Close one connection from outside (Linux, root); a listener is refused')
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path')
             [CompletionResult]::new('connect', 'connect', [CompletionResultType]::ParameterValue, 'Connect to an echo server, send, and verify that every byte comes back')
@@ -95,7 +96,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Watch real sockets live: each call, and the rows it makes')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page, or write all pages to a directory')
-            [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of the listing')
+            [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of the listing, or of port')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
@@ -162,6 +163,13 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Tell nothing but errors')
             [CompletionResult]::new('--redact', '--redact', [CompletionResultType]::ParameterName, 'Replace names, users and addresses in it')
             [CompletionResult]::new('--no-narrow', '--no-narrow', [CompletionResultType]::ParameterName, 'Read everything, and only then select: slower, never different')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'sockscope;port' {
+            [CompletionResult]::new('--replay', '--replay', [CompletionResultType]::ParameterName, 'Look into a recording; - reads it from stdin')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'One JSON document (see sockscope schema port)')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
@@ -249,6 +257,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
         }
         'sockscope;help' {
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List sockets with their owners; also: ls, or no command at all')
+            [CompletionResult]::new('port', 'port', [CompletionResultType]::ParameterValue, 'Tell all about one port: listeners, peers, clients, what is left over, forwarders')
             [CompletionResult]::new('close', 'close', [CompletionResultType]::ParameterValue, 'Close one connection from outside (Linux, root); a listener is refused')
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path')
             [CompletionResult]::new('connect', 'connect', [CompletionResultType]::ParameterValue, 'Connect to an echo server, send, and verify that every byte comes back')
@@ -256,11 +265,14 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Watch real sockets live: each call, and the rows it makes')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page, or write all pages to a directory')
-            [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of the listing')
+            [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of the listing, or of port')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
         'sockscope;help;list' {
+            break
+        }
+        'sockscope;help;port' {
             break
         }
         'sockscope;help;close' {

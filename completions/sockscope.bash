@@ -37,6 +37,9 @@ _sockscope() {
             sockscope,man)
                 cmd="sockscope__subcmd__man"
                 ;;
+            sockscope,port)
+                cmd="sockscope__subcmd__port"
+                ;;
             sockscope,schema)
                 cmd="sockscope__subcmd__schema"
                 ;;
@@ -67,6 +70,9 @@ _sockscope() {
             sockscope__subcmd__help,man)
                 cmd="sockscope__subcmd__help__subcmd__man"
                 ;;
+            sockscope__subcmd__help,port)
+                cmd="sockscope__subcmd__help__subcmd__port"
+                ;;
             sockscope__subcmd__help,schema)
                 cmd="sockscope__subcmd__help__subcmd__schema"
                 ;;
@@ -83,7 +89,7 @@ _sockscope() {
 
     case "${cmd}" in
         sockscope)
-            opts="-i -t -u -w -x -0 -l -4 -6 -A -e -a -n -p -O -F -o -H -r -v -q -h -V --internet --pid --user --command --state --port --tcp --udp --raw --unix --packet --listening --ipv4 --ipv6 --query --extended --all --numeric --processes --oneline --json --jsonl --csv --fields --pids --columns --sort --no-header --wide --fds --resolve --resolve-timeout --color --verbose --quiet --backend --netns --record --redact --replay --no-narrow --help --version list close serve connect show demo completions man schema help"
+            opts="-i -t -u -w -x -l -4 -6 -A -e -a -n -p -O -F -o -H -r -v -q -h -V --internet --pid --user --command --state --port --tcp --udp --raw --unix --listening --ipv4 --ipv6 --query --extended --all --numeric --processes --oneline --json --jsonl --csv --fields --pids --columns --sort --no-header --wide --fds --resolve --resolve-timeout --color --verbose --quiet --backend --netns --record --redact --replay --no-narrow --help --version list port close serve connect show demo completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -289,7 +295,7 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__help)
-            opts="list close serve connect show demo completions man schema help"
+            opts="list port close serve connect show demo completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -400,6 +406,20 @@ _sockscope() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        sockscope__subcmd__help__subcmd__port)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         sockscope__subcmd__help__subcmd__schema)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -443,7 +463,7 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__list)
-            opts="-i -t -u -w -x -0 -l -4 -6 -A -e -a -n -p -O -F -o -H -r -v -q -h --internet --pid --user --command --state --port --tcp --udp --raw --unix --packet --listening --ipv4 --ipv6 --query --extended --all --numeric --processes --oneline --json --jsonl --csv --fields --pids --columns --sort --no-header --wide --fds --resolve --resolve-timeout --color --verbose --quiet --backend --netns --record --redact --replay --no-narrow --help"
+            opts="-i -t -u -w -x -l -4 -6 -A -e -a -n -p -O -F -o -H -r -v -q -h --internet --pid --user --command --state --port --tcp --udp --raw --unix --listening --ipv4 --ipv6 --query --extended --all --numeric --processes --oneline --json --jsonl --csv --fields --pids --columns --sort --no-header --wide --fds --resolve --resolve-timeout --color --verbose --quiet --backend --netns --record --redact --replay --no-narrow --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -550,8 +570,26 @@ _sockscope() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        sockscope__subcmd__port)
+            opts="-h --json --replay --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --replay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         sockscope__subcmd__schema)
-            opts="-h --help"
+            opts="-h --help list port"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -85,6 +85,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand -V 'Print version'
             cand --version 'Print version'
             cand list 'List sockets with their owners; also: ls, or no command at all'
+            cand port 'Tell all about one port: listeners, peers, clients, what is left over, forwarders'
             cand close 'Close one connection from outside (Linux, root); a listener is refused'
             cand serve 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path'
             cand connect 'Connect to an echo server, send, and verify that every byte comes back'
@@ -92,7 +93,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand demo 'Watch real sockets live: each call, and the rows it makes'
             cand completions 'Print a completion script for a shell'
             cand man 'Print the manual page, or write all pages to a directory'
-            cand schema 'Print the JSON Schema of the listing'
+            cand schema 'Print the JSON Schema of the listing, or of port'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'sockscope;list'= {
@@ -158,6 +159,12 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand --quiet 'Tell nothing but errors'
             cand --redact 'Replace names, users and addresses in it'
             cand --no-narrow 'Read everything, and only then select: slower, never different'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'sockscope;port'= {
+            cand --replay 'Look into a recording; - reads it from stdin'
+            cand --json 'One JSON document (see sockscope schema port)'
             cand -h 'Print help'
             cand --help 'Print help'
         }
@@ -236,6 +243,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
         }
         &'sockscope;help'= {
             cand list 'List sockets with their owners; also: ls, or no command at all'
+            cand port 'Tell all about one port: listeners, peers, clients, what is left over, forwarders'
             cand close 'Close one connection from outside (Linux, root); a listener is refused'
             cand serve 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path'
             cand connect 'Connect to an echo server, send, and verify that every byte comes back'
@@ -243,10 +251,12 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand demo 'Watch real sockets live: each call, and the rows it makes'
             cand completions 'Print a completion script for a shell'
             cand man 'Print the manual page, or write all pages to a directory'
-            cand schema 'Print the JSON Schema of the listing'
+            cand schema 'Print the JSON Schema of the listing, or of port'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'sockscope;help;list'= {
+        }
+        &'sockscope;help;port'= {
         }
         &'sockscope;help;close'= {
         }

@@ -111,6 +111,14 @@ module completions {
     ...filter: string         # Rows wanted, in words: tcp and listen and port 3000-3999
   ]
 
+  # Tell all about one port: listeners, peers, clients, what is left over, forwarders
+  export extern "sockscope port" [
+    --json                    # One JSON document (see sockscope schema port)
+    --replay: path            # Look into a recording; - reads it from stdin
+    --help(-h)                # Print help
+    port: string              # The port: a number from 1 to 65535, or a service's name
+  ]
+
   # Close one connection from outside (Linux, root); a listener is refused
   export extern "sockscope close" [
     --yes(-y)                 # Close without asking
@@ -192,9 +200,14 @@ module completions {
     directory?: path          # Write every page to this directory; without it the main page goes to stdout
   ]
 
-  # Print the JSON Schema of the listing
+  def "nu-complete sockscope schema of" [] {
+    [ "list" "port" ]
+  }
+
+  # Print the JSON Schema of the listing, or of port
   export extern "sockscope schema" [
     --help(-h)                # Print help
+    of?: string@"nu-complete sockscope schema of" # The command whose JSON it describes: list or port
   ]
 
   # Print this message or the help of the given subcommand(s)
@@ -203,6 +216,10 @@ module completions {
 
   # List sockets with their owners; also: ls, or no command at all
   export extern "sockscope help list" [
+  ]
+
+  # Tell all about one port: listeners, peers, clients, what is left over, forwarders
+  export extern "sockscope help port" [
   ]
 
   # Close one connection from outside (Linux, root); a listener is refused
@@ -233,7 +250,7 @@ module completions {
   export extern "sockscope help man" [
   ]
 
-  # Print the JSON Schema of the listing
+  # Print the JSON Schema of the listing, or of port
   export extern "sockscope help schema" [
   ]
 

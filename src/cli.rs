@@ -14,6 +14,7 @@ pub mod list;
 pub mod man;
 pub mod output;
 pub mod plan;
+pub mod port;
 mod runtime;
 pub mod schema;
 pub mod serve;
@@ -80,6 +81,16 @@ Examples:
 Exit codes: 0 found, 1 nothing matched, 2 trouble
 ";
 
+/// The examples at the end of `sockscope port --help`.
+const PORT_EXAMPLES: &str = "\
+Examples:
+  sockscope port 8080
+  sockscope port http
+  sockscope port 8080 --json | jq -r '.verdicts[]'
+
+Exit codes: 0 somebody holds it, 1 nobody does, 2 trouble
+";
+
 /// The examples at the end of `sockscope close --help`.
 const CLOSE_EXAMPLES: &str = "\
 Examples:
@@ -97,6 +108,9 @@ pub enum Command {
     /// List sockets with their owners; also: ls, or no command at all
     #[command(alias = "ls", after_help = LIST_EXAMPLES)]
     List(Box<ListArgs>),
+    /// Tell all about one port: listeners, peers, clients, what is left over, forwarders
+    #[command(after_help = PORT_EXAMPLES)]
+    Port(port::PortArgs),
     /// Close one connection from outside (Linux, root); a listener is refused
     #[command(after_help = CLOSE_EXAMPLES)]
     Close(close::CloseArgs),
@@ -113,7 +127,7 @@ pub enum Command {
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write all pages to a directory
     Man(man::ManArgs),
-    /// Print the JSON Schema of the listing
+    /// Print the JSON Schema of the listing, or of port
     Schema(schema::SchemaArgs),
 }
 
@@ -121,6 +135,7 @@ impl Command {
     fn run(&self, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         match self {
             Self::List(args) => list::run(args, io),
+            Self::Port(args) => port::run(args, io),
             Self::Close(args) => close::run(args, io),
             Self::Serve(args) => serve::run(args, io),
             Self::Connect(args) => connect::run(args, io),

@@ -38,6 +38,7 @@ pub mod join;
 mod nearest;
 pub mod options;
 pub mod platform;
+pub mod port;
 pub mod process;
 pub mod render;
 pub mod snapshot;

@@ -21,6 +21,7 @@ pub mod json;
 pub mod names;
 pub mod phrase;
 pub mod pids;
+pub mod port;
 pub mod row;
 pub mod sanitize;
 pub mod show;

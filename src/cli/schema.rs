@@ -1,16 +1,33 @@
-//! `sockscope schema`: the JSON Schema of `sockscope list --json`.
+//! `sockscope schema`: the JSON Schemas of what the commands write with `--json`.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::cli::{Exit, Io};
-use crate::render::json;
+use crate::render::{json, port};
 
 /// The arguments of `sockscope schema`.
 #[derive(Debug, Args)]
-pub struct SchemaArgs {}
+pub struct SchemaArgs {
+    /// The command whose JSON it describes: list or port
+    #[arg(value_name = "COMMAND", value_enum, default_value_t, hide_possible_values = true)]
+    pub of: Schema,
+}
+
+/// A command that writes JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[expect(missing_docs, reason = "a variant's doc comment would make --help twice as long")]
+pub enum Schema {
+    #[default]
+    List,
+    Port,
+}
 
 /// Writes the schema.
-pub fn run(_args: &SchemaArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
-    io.stdout.write_all(json::schema().as_bytes())?;
+pub fn run(args: &SchemaArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
+    let schema = match args.of {
+        Schema::List => json::schema(),
+        Schema::Port => port::json::schema(),
+    };
+    io.stdout.write_all(schema.as_bytes())?;
     Ok(Exit::Found)
 }

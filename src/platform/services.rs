@@ -101,6 +101,11 @@ impl Services {
         services
     }
 
+    /// Returns every service name and alias, in no particular order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.ports.keys().map(|(name, _)| name.as_str())
+    }
+
     /// Returns the name of a port; UDPLITE's are UDP's.
     pub fn name(&self, protocol: Protocol, port: u16) -> Option<&str> {
         self.names.get(&(ports_of(protocol)?, port)).map(String::as_str)

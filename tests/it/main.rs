@@ -28,6 +28,7 @@ mod netns;
 mod numbers;
 #[cfg(target_os = "linux")]
 mod owners;
+mod port;
 #[cfg(all(target_os = "linux", feature = "portable"))]
 mod portable;
 mod recordings;

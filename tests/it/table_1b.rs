@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::Command;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use rustix::net::{
     AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with, sockopt,
@@ -28,12 +29,19 @@ fn python(program: &str) -> Option<(Running, Vec<String>)> {
     Some((running, line.split(' ').map(str::to_owned).collect()))
 }
 
-/// The one socket on this local port in this state.
+/// The one socket on this local port in this state, as soon as it is there: a socket closed here lives
+/// on, for a moment, in a child that another test is just starting.
 #[track_caller]
 fn socket(port: impl Display, state: &str) -> Value {
-    let mut found = support::list(&["-t", &format!("sport {port} and state {state}")]);
-    assert_eq!(found.len(), 1, "{state} on port {port}: {found:#?}");
-    found.remove(0)
+    let began = Instant::now();
+    loop {
+        let mut found = support::list(&["-t", &format!("sport {port} and state {state}")]);
+        if found.len() == 1 {
+            return found.remove(0);
+        }
+        let waited = began.elapsed();
+        assert!(waited < Duration::from_secs(10), "{state} on port {port}: {found:#?}");
+    }
 }
 
 /// What is said of each owner: who, which thread, which descriptor, how it was found.

@@ -90,7 +90,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let folder_path = fs::canonicalize(folder.path()).unwrap();
         let program = folder_path.join(name);
-        fs::copy("/bin/cat", &program).unwrap();
+        // By another process: a child that another test is just starting would hold the file open for
+        // writing, and it could not be run (ETXTBSY).
+        assert!(Command::new("cp").arg("/bin/cat").arg(&program).status().unwrap().success());
         let running = Running::start(&program);
         change(&program);
         let Exe { path, state } = running.details().exe.unwrap();

@@ -1,7 +1,7 @@
 //! `sockscope close`: closes one connection from outside, after saying what that does.
 //!
 //! It looks three times: to find the socket, right before it acts to see that it is still the same
-//! one, and afterwards to see that it is gone. What closes is [`platform::destroy`]; what that does to
+//! one, and afterwards to see that it is gone. What closes is [`platform::destroy()`]; what that does to
 //! whom is in [`effect`].
 
 mod effect;

@@ -17,7 +17,7 @@ use crate::filter::Filter;
 use crate::join::join;
 use crate::platform::lookup::SystemNames;
 use crate::platform::{self, DestroyError, PortWish, Request};
-use crate::render::column::Column;
+use crate::render::column::{self, Column};
 use crate::render::names::ResolvedNames;
 use crate::render::phrase;
 use crate::render::table::{self, TableOptions};
@@ -38,19 +38,6 @@ pub struct CloseArgs {
     #[arg(short = 'n', long, conflicts_with = "yes")]
     pub dry_run: bool,
 }
-
-/// What is shown of the sockets.
-const COLUMNS: &[Column] = &[
-    Column::Command,
-    Column::Pid,
-    Column::User,
-    Column::Fd,
-    Column::Proto,
-    Column::Local,
-    Column::Peer,
-    Column::State,
-    Column::Cookie,
-];
 
 /// Closes a connection. Exit 0 when it is closed, 1 when there was none or nobody wanted it closed.
 pub fn run(args: &CloseArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
@@ -164,8 +151,10 @@ fn write_rows(entries: Vec<Entry>, from: &Snapshot, io: &mut Io<'_>) -> io::Resu
     let names = ResolvedNames::default();
     let mut shown = Snapshot { entries, ..from.clone() };
     sort(&mut shown.entries, &[]);
+    // The listing's, and what a socket is named by.
+    let columns = [column::DEFAULT, &[Column::Cookie]].concat();
     let options = TableOptions {
-        columns: COLUMNS,
+        columns: &columns,
         width: io.terminal.width.map(usize::from),
         tokens: !io.terminal.stdout,
         ..TableOptions::new(&names)

@@ -29,6 +29,7 @@ pub mod cli;
 #[cfg(feature = "cli")]
 pub mod demo;
 pub mod details;
+pub mod diagnose;
 #[cfg(feature = "echo")]
 pub mod echo;
 pub mod error;

@@ -1,0 +1,111 @@
+//! Why a bind fails, and the least harmful way out: the words for it.
+
+mod facts;
+mod remedy;
+mod request;
+
+use crate::snapshot::Entry;
+
+pub use facts::{BindFacts, LocalAddress};
+pub use remedy::{Action, Harm, Remedy};
+pub use request::{BindRequest, Binder, Target};
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Diagnosis {
+    /// What was asked about.
+    pub request: BindRequest,
+    /// Whether it would succeed.
+    pub verdict: Verdict,
+    /// Why not, or what to know although it would; the most certain first.
+    pub causes: Vec<Cause>,
+    /// What can be done, the least harmful first.
+    pub remedies: Vec<Remedy>,
+}
+
+/// Whether a bind, and for TCP the listen after it, would succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It would, and nobody else has any of it.
+    Free,
+    /// It would, beside others that have the same address or part of it.
+    Shareable,
+    /// It would not.
+    Fails {
+        /// The call that fails.
+        call: Call,
+        /// Its error.
+        errno: Errno,
+    },
+    /// It cannot be told from what could be read.
+    Unknown,
+}
+
+/// A system call of a server's start, or of a client's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are the calls' own names")]
+pub enum Call {
+    Socket,
+    Setsockopt,
+    Bind,
+    Listen,
+    Connect,
+}
+
+/// The errors those calls fail with, by name (`errno(3)`), the same on every system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "they are the errors' own names")]
+pub enum Errno {
+    EADDRINUSE,
+    EADDRNOTAVAIL,
+    EACCES,
+    EPERM,
+    EINVAL,
+    EAFNOSUPPORT,
+    ENODEV,
+    EMFILE,
+    ENFILE,
+    ENOBUFS,
+    ENOENT,
+    ENOTDIR,
+    ENAMETOOLONG,
+    EROFS,
+    ECONNREFUSED,
+    ETIMEDOUT,
+    EHOSTUNREACH,
+    ENETUNREACH,
+}
+
+/// One cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// Which; its word is fixed.
+    pub reason: Reason,
+    /// How certain.
+    pub certainty: Certainty,
+    /// The sockets that are the cause, with their owners; none when it is a rule or a setting.
+    pub sockets: Vec<Entry>,
+    /// What shows it: facts, each a fragment such as `net.ipv4.ip_unprivileged_port_start is 1024`.
+    pub evidence: Vec<String>,
+}
+
+/// How certain a cause is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Certainty {
+    /// It follows from what was read.
+    Certain,
+    /// It follows from what was read and something inferred.
+    Likely,
+    /// It could be: nothing that was read speaks against it.
+    Possible,
+}
+
+/// Why a bind fails. Each has a fixed word, the same in every format and version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Somebody listens at the same address.
+    Listener,
+}

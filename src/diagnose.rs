@@ -3,12 +3,14 @@
 mod facts;
 mod remedy;
 mod request;
+mod ways_out;
 
 use crate::snapshot::Entry;
 
 pub use facts::{BindFacts, LocalAddress};
 pub use remedy::{Action, Harm, Remedy};
 pub use request::{BindRequest, Binder, Target};
+pub use ways_out::ways_out;
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq)]

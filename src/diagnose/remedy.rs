@@ -1,7 +1,7 @@
 //! What can be done: the one list that `why` prints and `free` carries out.
 
-use crate::process::{Owner, Pid};
-use crate::socket::Cookie;
+use crate::process::{Owner, Pid, Uid};
+use crate::socket::{Cookie, SocketId};
 use crate::text::Text;
 
 /// One way out.
@@ -13,6 +13,8 @@ pub struct Remedy {
     pub harm: Harm,
     /// What it would break, a sentence; absent when nothing.
     pub breaks: Option<String>,
+    /// The sockets it takes out of the way, by their numbers in the snapshot; none for advice.
+    pub clears: Vec<SocketId>,
 }
 
 /// How much harm a remedy does, the least first.
@@ -38,17 +40,17 @@ pub enum Action {
         /// How long until the kernel gives the port back, in seconds.
         seconds: u64,
     },
-    /// A leftover or a connection is destroyed (`SOCK_DESTROY`).
+    /// Leftovers or connections are destroyed (`SOCK_DESTROY`).
     Destroy {
-        /// Which one.
-        cookie: Cookie,
+        /// Which ones.
+        cookies: Vec<Cookie>,
     },
     /// A systemd unit is stopped: a service, or the socket unit that would start it again.
     StopUnit {
         /// The unit, with its suffix.
         unit: Text,
-        /// Whose manager has it: the system's, or a user's.
-        user: bool,
+        /// The user whose own manager has it; absent when the system's has.
+        user: Option<Uid>,
     },
     /// A container is stopped.
     StopContainer {
@@ -56,11 +58,14 @@ pub enum Action {
         runtime: &'static str,
         /// Its id or name.
         container: Text,
+        /// The user who runs it without root; absent when the system's runtime does.
+        user: Option<Uid>,
     },
-    /// A process is asked to end (`SIGTERM`).
+    /// Processes are asked to end (`SIGTERM`).
     End {
-        /// The process; its start time guards against a reused number.
-        owner: Owner,
+        /// All that hold the socket, each process once, parents before their children. Its start time
+        /// guards against a reused number.
+        owners: Vec<Owner>,
     },
     /// A stopped job is continued in its shell (`fg`) by a person.
     Continue {
@@ -74,4 +79,31 @@ pub enum Action {
         /// What to type; absent when that is not one command.
         command: Option<String>,
     },
+}
+
+impl Action {
+    /// Returns what a person types to do it, word by word; `None` where that is no command.
+    pub fn command(&self) -> Option<Vec<String>> {
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        match self {
+            Self::StopUnit { unit, user: None } => {
+                Some(words(&["systemctl", "stop", "--", &unit.to_lossy()]))
+            }
+            Self::StopUnit { unit, user: Some(_) } => {
+                Some(words(&["systemctl", "--user", "stop", "--", &unit.to_lossy()]))
+            }
+            Self::StopContainer { runtime, container, .. } => {
+                Some(words(&[runtime, "stop", "--", &container.to_lossy()]))
+            }
+            Self::End { owners } => {
+                let pids = owners.iter().map(|owner| owner.process.pid.to_string());
+                Some(std::iter::once("kill".to_owned()).chain(pids).collect())
+            }
+            Self::Destroy { cookies } => match &cookies[..] {
+                [one] => Some(words(&["sockscope", "close", &one.to_string()])),
+                _ => None,
+            },
+            Self::Wait { .. } | Self::Continue { .. } | Self::Advice { .. } => None,
+        }
+    }
 }

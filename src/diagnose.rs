@@ -1,6 +1,7 @@
 //! Why a bind fails, and the least harmful way out: the words for it.
 
 mod facts;
+pub mod message;
 mod remedy;
 mod request;
 mod ways_out;

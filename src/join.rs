@@ -116,8 +116,12 @@ fn parents(process: &Process, known: &HashMap<Pid, &Process>) -> Vec<Parent> {
     parents
 }
 
+/// What listens for others and hands them the socket, while it keeps a descriptor of its own
+/// (`systemd.socket(5)`): systemd as PID 1, as a user's manager, or in a container.
+const ACTIVATOR: &[u8] = b"systemd";
+
 /// Groups holders by socket, the main owner first: the oldest process, which for a listener shared
-/// by a forked family is the parent.
+/// by a forked family is the parent. An activator, older than its service, comes after it.
 fn owners_by_socket(
     holders: Vec<Holder>,
     mut known: HashMap<Pid, Arc<Process>>,
@@ -132,6 +136,7 @@ fn owners_by_socket(
         owners.sort_by_key(|owner| {
             (
                 owner.process.start.is_none(),
+                owner.process.comm.as_ref().is_some_and(|comm| comm.as_bytes() == ACTIVATOR),
                 owner.process.start,
                 owner.process.pid,
                 owner.tid,
@@ -353,6 +358,34 @@ mod tests {
         collected.holders = Some(vec![holder(5, 3, 1), holder(9, 3, 1)]);
         collected.processes = vec![process(9, 100)];
         assert_eq!(pids(&join(collected).entries[0].ownership), [(9, Via::Fd), (5, Via::Fd)]);
+    }
+
+    #[test]
+    fn a_service_comes_before_the_systemd_that_listened_for_it() {
+        let named =
+            |pid, start, comm| Process { comm: Some(Text::from(comm)), ..process(pid, start) };
+        let mut collected = collected();
+        collected.sockets =
+            vec![tcp(1, TcpState::Listen, "[::]:22"), tcp(2, TcpState::Listen, "[::]:23")];
+        collected.holders = Some(vec![
+            holder(1, 40, 1),
+            holder(1, 41, 2),
+            holder(900, 3, 1),
+            holder(500, 4, 1),
+            holder(800, 3, 1),
+        ]);
+        collected.processes = vec![
+            named(1, 0, "systemd"),
+            named(500, 10, "systemd"),
+            named(800, 50, "sshd"),
+            named(900, 60, "sshd"),
+        ];
+        let snapshot = join(collected);
+        let order = |entry: &Entry| -> Vec<u32> {
+            pids(&entry.ownership).into_iter().map(|(pid, _)| pid).collect()
+        };
+        assert_eq!(order(&snapshot.entries[0]), [800, 900, 1, 500]);
+        assert_eq!(order(&snapshot.entries[1]), [1], "until the service runs it is systemd's");
     }
 
     /// The first owner of a listener that process 30 holds, with these processes known.

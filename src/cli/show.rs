@@ -156,7 +156,7 @@ impl Wanted {
         if let Some(port) = text.strip_prefix(':').and_then(|port| port.parse().ok()) {
             return Self::Port(port);
         }
-        Self::Filter(target::ends(text).unwrap_or_else(|| text.to_owned()))
+        Self::Filter(target::filter(text).unwrap_or_else(|| text.to_owned()))
     }
 
     fn filter(&self) -> String {
@@ -191,6 +191,11 @@ mod tests {
     fn a_socket_is_named_in_many_ways() {
         for (text, wanted, filter) in [
             ("4711", Wanted::Number(4711), "cookie 4711 or inode 4711"),
+            (
+                "18446744073709551616",
+                Wanted::Filter("cookie 18446744073709551616".into()),
+                "cookie 18446744073709551616",
+            ),
             (":80", Wanted::Port(80), ":80"),
             (
                 "127.0.0.1:80->[::1]:5000",

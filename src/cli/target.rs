@@ -12,8 +12,13 @@ use crate::socket::Protocol;
 /// When it is no filter either.
 pub fn parse(text: &str, names: &dyn Names) -> Result<Filter, FilterError> {
     let text = text.trim();
-    let filter = cookie(text).or_else(|| ends(text));
-    Filter::parse(filter.as_deref().unwrap_or(text), names)
+    Filter::parse(filter(text).as_deref().unwrap_or(text), names)
+}
+
+/// Says what is short for a filter as that filter; `None` when it is neither a cookie nor two ends.
+/// A number too large for a cookie is one nevertheless: the filter's error then names it so.
+pub(super) fn filter(text: &str) -> Option<String> {
+    cookie(text).or_else(|| ends(text))
 }
 
 /// Says a plain number as a filter.
@@ -23,7 +28,7 @@ fn cookie(text: &str) -> Option<String> {
 }
 
 /// Says `LOCAL->PEER`, or `PROTOCOL:LOCAL->PEER`, as a filter; `None` when it is neither.
-pub(super) fn ends(text: &str) -> Option<String> {
+fn ends(text: &str) -> Option<String> {
     let (local, peer) = text.split_once("->")?;
     let (local, peer) = (local.trim(), peer.trim());
     let is_word = |end: &str| !end.is_empty() && !end.contains(|c: char| " ()\"'".contains(c));
@@ -60,6 +65,12 @@ mod tests {
     fn a_number_is_a_cookie_and_no_port() {
         assert_means("4110", "cookie 4110");
         assert_means(" 4110 ", "cookie 4110");
+    }
+
+    #[test]
+    fn an_impossible_cookie_is_called_a_cookie() {
+        let error = parse("99999999999999999999", &NoNames).unwrap_err().to_string();
+        assert!(error.starts_with("cookie 99999999999999999999 is out of range"), "{error}");
     }
 
     #[test]

@@ -63,6 +63,27 @@ fn details_are_read_when_a_column_the_order_or_the_filter_needs_them() {
     }
 }
 
+#[test]
+fn a_service_is_named_before_the_systemd_that_listened_for_it() {
+    if support::program("python3").is_none() {
+        return skip("needs python3");
+    }
+    // Older than its service, and the socket is its own too: so it is under socket activation.
+    let script = "import os, socket, time\n\
+                  s = socket.create_server(('127.0.0.1', 0))\n\
+                  open('/proc/self/comm', 'w').write('systemd')\n\
+                  child = os.fork()\n\
+                  if child == 0: open('/proc/self/comm', 'w').write('service'); print(s.getsockname()[1], flush=True)\n\
+                  time.sleep(60)";
+    let (process, port) =
+        Running::start_and_read_line(Command::new("python3").args(["-c", script]));
+    let rows = support::list(&[&format!("sport {port} and listen")]);
+    let owners = rows[0]["owners"].as_array().unwrap();
+    let comms: Vec<_> = owners.iter().map(|owner| owner["comm"].as_str().unwrap()).collect();
+    assert_eq!(comms, ["service", "systemd"]);
+    assert_eq!(owners[1]["pid"], process.pid());
+}
+
 /// A control group of this test, in the unified hierarchy, that ends with it.
 struct Group(PathBuf);
 

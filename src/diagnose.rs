@@ -8,7 +8,7 @@ mod ways_out;
 
 use crate::snapshot::Entry;
 
-pub use facts::{BindFacts, LocalAddress};
+pub use facts::{BindFacts, Confinement, FileKind, LocalAddress, PathFacts, SocketUnit, Usage};
 pub use remedy::{Action, Harm, Remedy};
 pub use request::{BindRequest, Binder, Target};
 pub use ways_out::ways_out;

@@ -32,6 +32,7 @@ use std::ops::RangeInclusive;
 
 pub use destroy::{DestroyError, destroy};
 
+use crate::diagnose::{BindFacts, BindRequest};
 use crate::error::CollectError;
 use crate::options::SocketOptions;
 use crate::process::{Fd, Pid};
@@ -149,6 +150,24 @@ pub fn portable() -> Option<Box<dyn Backend>> {
     cfg_select! {
         all(feature = "portable", any(target_os = "linux", target_os = "macos", windows)) => Some(Box::new(portable::Portable::new())),
         _ => None,
+    }
+}
+
+/// Gathers what decides this bind beside the sockets, as its binder has it: settings, addresses,
+/// rights, files. Of [`BindFacts::options`] it gathers nothing. What cannot be read is absent, and said
+/// in [`BindFacts::gaps`].
+#[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "only Linux is asked"))]
+pub fn bind_facts(request: &BindRequest) -> BindFacts {
+    cfg_select! {
+        target_os = "linux" => linux::bind_facts::gather(request),
+        // Windows has no privileged ports, and IPv6 sockets refuse IPv4 unless told otherwise
+        // (<https://learn.microsoft.com/windows/win32/winsock/dual-stack-sockets>).
+        windows => BindFacts {
+            unprivileged_port_start: Some(0),
+            bindv6only: Some(true),
+            ..BindFacts::default()
+        },
+        _ => BindFacts::default(),
     }
 }
 

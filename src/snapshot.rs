@@ -103,6 +103,8 @@ pub enum Missing {
     Owners,
     /// Facts about processes (name, user). Count: processes.
     ProcessFacts,
+    /// What decides a bind beside the sockets: settings, addresses, rights.
+    BindFacts,
     /// Names of users. Count: users.
     UserNames,
 }
@@ -117,6 +119,7 @@ impl fmt::Display for Missing {
             Self::Descriptors => "descriptors",
             Self::Owners => "owners",
             Self::ProcessFacts => "process facts",
+            Self::BindFacts => "facts that decide a bind",
             Self::UserNames => "user names",
         })
     }

@@ -121,6 +121,7 @@ fn keep_what_matters(snapshot: &mut Snapshot, filter: &Filter) {
         Missing::Sockets | Missing::Namespaces | Missing::BoundSockets => true,
         Missing::Descriptors | Missing::Owners => is_owner_missing,
         Missing::SocketFacts | Missing::ProcessFacts | Missing::UserNames => has_rows,
+        Missing::BindFacts => false,
     });
 }
 

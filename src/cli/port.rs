@@ -105,6 +105,7 @@ fn keep_what_matters(snapshot: &mut Snapshot, report: &PortReport) {
         Missing::Sockets | Missing::Namespaces | Missing::BoundSockets => true,
         Missing::Descriptors | Missing::Owners => any_hidden,
         Missing::SocketFacts | Missing::ProcessFacts | Missing::UserNames => any,
+        Missing::BindFacts => false,
     });
 }
 

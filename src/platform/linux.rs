@@ -5,6 +5,7 @@
 //! is looked for where a socket can be without being in any process's descriptor table.
 
 mod again;
+pub(crate) mod bind_facts;
 mod cgroups;
 mod command;
 pub(crate) mod destroy;

@@ -42,6 +42,15 @@ pub(crate) fn number(_name: &str) -> Option<Uid> {
     None
 }
 
+/// Returns the groups a program of this user starts with: its own first.
+#[cfg(target_os = "linux")]
+pub(crate) fn groups(uid: Uid) -> Vec<u32> {
+    let Some(user) = uzers::get_user_by_uid(uid.0) else { return Vec::new() };
+    let gid = user.primary_group_id();
+    let others = uzers::get_user_groups(user.name(), gid).unwrap_or_default();
+    std::iter::once(gid).chain(others.iter().map(uzers::Group::gid)).collect()
+}
+
 /// Returns the names of the users of this machine, without those that only a directory service
 /// knows: good for finding the nearest word, not for telling that a user does not exist.
 #[cfg(unix)]

@@ -43,6 +43,7 @@ fn importance(what: Missing) -> u8 {
         Missing::SocketFacts => 5,
         Missing::ProcessFacts => 6,
         Missing::UserNames => 7,
+        Missing::BindFacts => 8,
     }
 }
 

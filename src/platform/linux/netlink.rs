@@ -10,7 +10,8 @@ use std::io;
 use rustix::io::retry_on_intr;
 use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recvfrom, sendto, socket_with,
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, recvfrom, sendto,
+    socket_with,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -18,6 +19,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 const BUFFER: usize = 64 * 1024;
 /// How often a dump that did not come through whole is tried before its rows are taken as they are.
 const ATTEMPTS: usize = 3;
+/// rtnetlink is number 0, which rustix says so.
+const ROUTE: Option<Protocol> = None;
 /// Each attempt has a socket of its own, so one number will do.
 const SEQUENCE: u32 = 1;
 
@@ -67,7 +70,31 @@ pub(crate) fn dump<T>(
     decode: impl Fn(&[u8]) -> Option<T>,
 ) -> io::Result<Outcome> {
     let request = encode_request(kind, NLM_F_DUMP, body)?;
-    repeat(rows, decode, |size, each| attempt(&request, size, each))
+    repeat(rows, decode, |size, each| attempt(Some(SOCK_DIAG), &request, size, each))
+}
+
+/// Does the same with a table of rtnetlink (`rtnetlink(7)`): links, addresses.
+///
+/// # Errors
+///
+/// As [`dump`].
+pub(crate) fn dump_route<T>(
+    kind: u16,
+    body: &[u8],
+    rows: &mut Vec<T>,
+    decode: impl Fn(&[u8]) -> Option<T>,
+) -> io::Result<Outcome> {
+    let request = encode_request(kind, NLM_F_DUMP, body)?;
+    repeat(rows, decode, |size, each| attempt(ROUTE, &request, size, each))
+}
+
+/// Asks rtnetlink one thing, and hands each message of the answer on.
+///
+/// # Errors
+///
+/// The kernel's own answer, such as ENETUNREACH for an address without a route.
+pub(crate) fn ask_route(kind: u16, body: &[u8], each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+    attempt(ROUTE, &encode_request(kind, NLM_F_ACK, body)?, BUFFER, each).and_then(Ending::answer)
 }
 
 /// Tells the kernel to do something, and waits for its answer.
@@ -77,12 +104,7 @@ pub(crate) fn dump<T>(
 /// The kernel's own answer: it was not done.
 pub(crate) fn command(kind: u16, body: &[u8]) -> io::Result<()> {
     let request = encode_request(kind, NLM_F_ACK, body)?;
-    match attempt(&request, BUFFER, &mut |_| ())? {
-        Ending::Consistent => Ok(()),
-        Ending::Interrupted | Ending::Cut { .. } => {
-            Err(io::Error::new(io::ErrorKind::InvalidData, "the kernel's answer was lost"))
-        }
-    }
+    attempt(Some(SOCK_DIAG), &request, BUFFER, &mut |_| ()).and_then(Ending::answer)
 }
 
 /// Attempts a dump, given the size of the buffer, until it comes through whole or the attempts are
@@ -130,14 +152,27 @@ enum Ending {
     },
 }
 
-fn attempt(request: &[u8], size: usize, each: &mut dyn FnMut(&[u8])) -> io::Result<Ending> {
+impl Ending {
+    /// Returns whether the one answer that was waited for came.
+    fn answer(self) -> io::Result<()> {
+        match self {
+            Self::Consistent => Ok(()),
+            Self::Interrupted | Self::Cut { .. } => {
+                Err(io::Error::new(io::ErrorKind::InvalidData, "the kernel's answer was lost"))
+            }
+        }
+    }
+}
+
+fn attempt(
+    protocol: Option<Protocol>,
+    request: &[u8],
+    size: usize,
+    each: &mut dyn FnMut(&[u8]),
+) -> io::Result<Ending> {
     let kernel = SocketAddrNetlink::new(0, 0);
-    let socket = socket_with(
-        AddressFamily::NETLINK,
-        SocketType::DGRAM,
-        SocketFlags::CLOEXEC,
-        Some(SOCK_DIAG),
-    )?;
+    let flags = SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, protocol)?;
     retry_on_intr(|| sendto(&socket, request, SendFlags::empty(), &kernel))?;
 
     let mut buffer = vec![0; size];
@@ -412,7 +447,7 @@ mod tests {
         let mut body = vec![2, 6, 0, 0, 0xff, 0xff, 0xff, 0xff];
         body.resize(56, 0);
         let request = encode_request(20, NLM_F_DUMP, &body).unwrap();
-        let ending = attempt(&request, 80, &mut |_| {}).unwrap();
+        let ending = attempt(Some(SOCK_DIAG), &request, 80, &mut |_| {}).unwrap();
         assert!(matches!(ending, Ending::Cut { needed: 81.. }), "{ending:?}");
         drop(listener);
     }

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use rustix::fs::{CWD, readlinkat_raw, stat};
 use rustix::io::{self, Errno};
 
-pub(super) use self::read::Trouble;
+pub(super) use self::read::{Trouble, inside};
 use super::owners::{self, Descriptor};
 use super::sock_diag;
 use crate::error::{CollectError, cause};
@@ -268,13 +268,13 @@ fn not_found(netns: &impl Display, why: impl Into<String>) -> CollectError {
 }
 
 /// Returns the gap with what would help against a refusal.
-fn hinted(gap: Gap) -> Gap {
+pub(super) fn hinted(gap: Gap) -> Gap {
     let hint = (!rustix::process::geteuid().is_root()).then_some("run as root (sudo)");
     Gap { hint: hint.map(str::to_owned), ..gap }
 }
 
 /// Returns the number of the namespace a process is in, from its link.
-fn link_number(pid: Pid) -> io::Result<NetnsId> {
+pub(super) fn link_number(pid: Pid) -> io::Result<NetnsId> {
     // `net:[…]` takes 26 bytes at most.
     let mut space = [MaybeUninit::uninit(); 32];
     let (link, _) = readlinkat_raw(CWD, format!("/proc/{pid}/ns/net"), &mut space)?;

@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "system calls are made by number here")]
 
 use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 
 /// `KCMP_FILES`, linux/include/uapi/linux/kcmp.h.
 const KCMP_FILES: libc::c_long = 2;
@@ -12,13 +13,62 @@ const KCMP_FILES: libc::c_long = 2;
 ///
 /// The kernel's: a thread has ended, or may not be compared, or the kernel compares nothing.
 pub(super) fn share_descriptors(one: u32, other: u32) -> io::Result<bool> {
-    let number =
-        |thread| libc::pid_t::try_from(thread).map(libc::c_long::from).map_err(io::Error::other);
-    let (one, other) = (number(one)?, number(other)?);
+    let thread =
+        |number| libc::pid_t::try_from(number).map(libc::c_long::from).map_err(io::Error::other);
+    let (one, other) = (thread(one)?, thread(other)?);
     let unused: libc::c_long = 0;
     // SAFETY: kcmp takes five numbers, as given here, and reads or writes no memory of ours.
     let answer = unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_FILES, unused, unused) };
     if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(answer == 0) }
+}
+
+// linux/include/uapi/linux/nsfs.h. Where requests without argument are marked in their high bits
+// (MIPS, PowerPC) the kernel knows none of these: ENOTTY.
+const NS_GET_USERNS: libc::c_long = 0xb701;
+const NS_GET_PARENT: libc::c_long = 0xb702;
+const NS_GET_OWNER_UID: libc::c_long = 0xb704;
+
+/// Returns the user namespace that owns a namespace (`ioctl_nsfs(2)`).
+///
+/// # Errors
+///
+/// EPERM when that is neither ours nor one below it.
+pub(super) fn owning_user_namespace(namespace: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    related_namespace(namespace, NS_GET_USERNS)
+}
+
+/// Returns the user namespace above a user namespace.
+///
+/// # Errors
+///
+/// EPERM when that is neither ours nor one below it, or when there is none.
+pub(super) fn parent_user_namespace(namespace: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    related_namespace(namespace, NS_GET_PARENT)
+}
+
+fn related_namespace(namespace: BorrowedFd<'_>, request: libc::c_long) -> io::Result<OwnedFd> {
+    let fd = libc::c_long::from(namespace.as_raw_fd());
+    // SAFETY: these requests take no argument, and read or write no memory of ours.
+    let answer = unsafe { libc::syscall(libc::SYS_ioctl, fd, request) };
+    let fd = RawFd::try_from(answer).map_err(io::Error::other)?;
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for us; nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Returns the user that made a user namespace.
+///
+/// # Errors
+///
+/// The kernel's: it is no user namespace.
+pub(super) fn owner_of_user_namespace(namespace: BorrowedFd<'_>) -> io::Result<u32> {
+    let fd = libc::c_long::from(namespace.as_raw_fd());
+    let mut uid: libc::uid_t = 0;
+    // SAFETY: the request writes one `uid_t`, to `uid`, which outlives the call.
+    let answer = unsafe { libc::syscall(libc::SYS_ioctl, fd, NS_GET_OWNER_UID, &raw mut uid) };
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(uid) }
 }
 
 #[cfg(test)]

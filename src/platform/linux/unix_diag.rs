@@ -17,6 +17,7 @@ const AF_UNIX: u8 = 1;
 
 // What to tell of each socket.
 const SHOW_NAME: u32 = 0x01;
+const SHOW_FILE: u32 = 0x02;
 const SHOW_PEER: u32 = 0x04;
 const SHOW_WAITING: u32 = 0x08;
 const SHOW_QUEUES: u32 = 0x10;
@@ -25,6 +26,7 @@ const SHOW_UID: u32 = 0x40;
 
 // And how it is told.
 const ATTRIBUTE_NAME: u16 = 0;
+const ATTRIBUTE_FILE: u16 = 1;
 const ATTRIBUTE_PEER: u16 = 2;
 const ATTRIBUTE_WAITING: u16 = 3;
 const ATTRIBUTE_QUEUES: u16 = 4;
@@ -64,10 +66,39 @@ struct QueueLengths {
     send: u32,
 }
 
+/// `struct unix_diag_vfs`: the file a socket is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(super) struct File {
+    /// The low half of its inode number.
+    pub(super) inode: u32,
+    /// Its device, as the kernel has it: twelve bits of major and twenty of minor number.
+    pub(super) device: u32,
+}
+
+/// A socket, and the file it is bound to where it is.
+pub(super) type Bound = (Inode, Option<File>);
+
+/// Returns the body of a request for the files that sockets are bound to.
+pub(super) fn encode_file_request() -> Vec<u8> {
+    request(u32::MAX, SHOW_FILE)
+}
+
+/// Decodes a row of the answer; `None` when the message is too short.
+pub(super) fn decode_file(message: &[u8]) -> Option<Bound> {
+    let (row, attributes) = DiagMessage::read_from_prefix(message).ok()?;
+    let file = Attributes(attributes).find(|(kind, _)| *kind == ATTRIBUTE_FILE);
+    let file = file.and_then(|(_, value)| File::read_from_prefix(value).ok());
+    Some((Inode(row.inode.into()), file.map(|(file, _)| file)))
+}
+
 /// Returns the body of a request for the sockets in one of these states: a bit for each, of which
 /// UNIX sockets use those of LISTEN, ESTABLISHED and CLOSE.
 pub(crate) fn encode_request(states: u32) -> Vec<u8> {
-    let show = SHOW_NAME | SHOW_PEER | SHOW_WAITING | SHOW_QUEUES | SHOW_UID;
+    request(states, SHOW_NAME | SHOW_PEER | SHOW_WAITING | SHOW_QUEUES | SHOW_UID)
+}
+
+fn request(states: u32, show: u32) -> Vec<u8> {
     let family = AF_UNIX;
     DiagRequest { family, protocol: 0, padding: 0, states, inode: 0, show, cookie: [0; 2] }
         .as_bytes()

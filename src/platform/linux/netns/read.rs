@@ -16,11 +16,12 @@ use rustix::fs::{Mode, OFlags, fstat, open};
 use rustix::io::{self, Errno};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use super::{Namespace, Namespaces, hinted};
+use super::{Namespace, Namespaces, hinted, is_ours, link_number};
 use crate::error::{CollectError, cause};
 use crate::platform::Request;
 use crate::platform::linux::owners::Descriptor;
 use crate::platform::linux::sock_diag::{self, Dump};
+use crate::process::Pid;
 use crate::snapshot::{Gap, Missing};
 use crate::socket::{NetnsId, SocketId};
 
@@ -220,6 +221,27 @@ fn read_inside(namespace: &Namespace, request: &Request) -> Result<Dump, Trouble
         (Some(error), _) => Trouble::Failed(error),
         (None, Some(errno)) => Trouble::Refused(errno),
         (None, None) => Trouble::Gone,
+    })
+}
+
+/// Runs something in the network namespace of a process, in a thread of its own unless that is ours.
+///
+/// # Errors
+///
+/// When that namespace is not ours and may not be entered, or the process is gone.
+pub(in super::super) fn inside<T: Send>(pid: Pid, run: impl FnOnce() -> T + Send) -> io::Result<T> {
+    if sock_diag::current_netns().is_some_and(|current| is_ours(pid, current)) {
+        return Ok(run());
+    }
+    let id = link_number(pid)?;
+    let entering = || {
+        enter(Path::new(&format!("/proc/{pid}/ns/net")), id)?;
+        Ok(run())
+    };
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().spawn_scoped(scope, entering);
+        let thread = thread.map_err(|_| Errno::AGAIN)?;
+        thread.join().unwrap_or_else(|panic| resume_unwind(panic))
     })
 }
 

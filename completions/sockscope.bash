@@ -277,7 +277,7 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__demo)
-            opts="-h --auto --step --script --json --pause --help tcp udp clients"
+            opts="-h --list --auto --step --script --json --pause --help tcp partial errors clients halfclose inuse abort backlog udp all"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

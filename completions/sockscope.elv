@@ -222,6 +222,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
         }
         &'sockscope;demo'= {
             cand --pause 'How long --auto pauses after each step'
+            cand --list 'Print the lessons, one a line'
             cand --auto 'Go on by itself, with a pause after each step'
             cand --step 'Wait for Enter after each step (the default on a terminal)'
             cand --script 'Print a plain transcript without waiting (the default in a pipe)'

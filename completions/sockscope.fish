@@ -159,6 +159,7 @@ complete -c sockscope -n "__fish_sockscope_using_subcommand show" -l json -d 'On
 complete -c sockscope -n "__fish_sockscope_using_subcommand show" -l deep -d 'Also read the options of the holder\'s socket, through a copy of its descriptor'
 complete -c sockscope -n "__fish_sockscope_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo" -l pause -d 'How long --auto pauses after each step' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand demo" -l list -d 'Print the lessons, one a line'
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo" -l auto -d 'Go on by itself, with a pause after each step'
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo" -l step -d 'Wait for Enter after each step (the default on a terminal)'
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo" -l script -d 'Print a plain transcript without waiting (the default in a pipe)'

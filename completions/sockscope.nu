@@ -170,18 +170,19 @@ module completions {
   ]
 
   def "nu-complete sockscope demo lessons" [] {
-    [ "tcp" "udp" "clients" ]
+    [ "tcp" "partial" "errors" "clients" "halfclose" "inuse" "abort" "backlog" "udp" "all" ]
   }
 
   # Watch real sockets live: each call, and the rows it makes
   export extern "sockscope demo" [
+    --list                    # Print the lessons, one a line
     --auto                    # Go on by itself, with a pause after each step
     --step                    # Wait for Enter after each step (the default on a terminal)
     --script                  # Print a plain transcript without waiting (the default in a pipe)
     --json                    # Print one JSON object a step, without waiting
     --pause: string           # How long --auto pauses after each step
     --help(-h)                # Print help
-    ...lessons: string@"nu-complete sockscope demo lessons" # The lessons, in this order; without one, all of them
+    ...lessons: string@"nu-complete sockscope demo lessons" # The lessons, in this order, or 'all'; without one, a menu on a terminal, else all of them
   ]
 
   def "nu-complete sockscope completions shell" [] {

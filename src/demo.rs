@@ -1,23 +1,30 @@
 //! The guided, live session: real sockets on the real kernel, one call at a time, and after each
 //! call the rows it made, as the listing has them.
 //!
-//! A lesson is data: steps, each with what to *act*, what to *say* and what to *expect* in the
-//! listing. The expectation is checked each time the lesson runs, for a learner as in the tests: the
-//! demo cannot show what is not there. Everything happens on loopback, on ports the kernel picks, in
-//! this process alone: whatever stops it leaves nothing behind but TIME_WAIT, which is the lesson.
+//! A lesson is data: steps, each with what to *act*, what to *say* and what to *expect* to change in
+//! the listing. The expectation is checked each time the lesson runs, for a learner as in the tests: the
+//! demo cannot show what is not there. Everything happens on loopback, on ports the kernel picks. A
+//! lesson's child ends with this process: whatever stops it leaves nothing behind but TIME_WAIT, which
+//! is the lesson.
 
+pub mod cast;
 pub mod lessons;
+pub mod needs;
 pub mod rows;
 pub mod stage;
 
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::demo::rows::Row;
+use crate::demo::cast::Role;
+use crate::demo::needs::Need;
+use crate::demo::rows::{Row, Seen};
 use crate::demo::stage::{Call, Stage};
 use crate::error::CollectError;
 use crate::platform::Backend;
 use crate::snapshot::Snapshot;
+use crate::socket::TimerKind;
+use crate::state::TcpState;
 
 /// How long a step's rows may take to appear: the other end of a connection learns of a call
 /// asynchronously, also on loopback.
@@ -32,8 +39,17 @@ pub struct Lesson {
     pub name: &'static str,
     /// What it is about, in one line.
     pub title: &'static str,
+    /// What it needs that not every system has.
+    pub needs: &'static [Need],
     /// Its steps, in order.
     pub steps: &'static [Step],
+}
+
+impl Lesson {
+    /// Returns why it cannot be shown here, as a fragment; `None` when it can.
+    pub fn missing(&self) -> Option<String> {
+        self.needs.iter().find_map(|need| need.missing())
+    }
 }
 
 /// One call and what comes of it.
@@ -43,7 +59,8 @@ pub struct Step {
     pub act: fn(&mut Stage) -> io::Result<()>,
     /// One sentence: what to see in the rows.
     pub say: &'static str,
-    /// The rows of the lesson's sockets after it: these and no others, in any order.
+    /// The rows that are new or have changed, and those that are gone. Every other row of the lesson
+    /// stays as it was promised before, and there are no others.
     pub expect: &'static [Row],
 }
 
@@ -64,7 +81,7 @@ pub struct Performed {
     /// The listing of exactly the lesson's sockets.
     pub snapshot: Snapshot,
     /// What each row of the listing is in the lesson, in the same order.
-    pub roles: Vec<&'static str>,
+    pub roles: Vec<Role>,
     /// The expected rows that never appeared and the rows nobody expected, in words; empty when the
     /// listing is what the lesson promises.
     pub surprises: Vec<String>,
@@ -97,47 +114,85 @@ pub struct Performance {
     backend: Box<dyn Backend>,
     stage: Stage,
     done: usize,
+    /// Every row that should be there now.
+    promised: Vec<Row>,
+    /// When rows that end by themselves will: a learner may look at a step for as long as they like.
+    ends: Vec<(Role, Instant)>,
 }
 
 impl Performance {
     /// Opens the lesson; nothing is called yet.
     pub fn new(lesson: &'static Lesson, backend: Box<dyn Backend>) -> Self {
-        Self { lesson, backend, stage: Stage::default(), done: 0 }
+        let (promised, ends) = (Vec::new(), Vec::new());
+        Self { lesson, backend, stage: Stage::default(), done: 0, promised, ends }
     }
 
     /// Performs the next step and looks at the listing until it is as expected, for at most five
-    /// seconds. Returns `None` after the last step.
+    /// seconds, or until the kernel will have sent again what it waits to send again. Returns `None`
+    /// after the last step.
     ///
     /// # Errors
     ///
-    /// When a call fails that should not, or nothing can be listed. A listing that stays different is
-    /// no error but [`Performed::surprises`].
+    /// When a call fails that should not, or nothing can be listed. A listing that stays different, or
+    /// a call that should fail and did not, is no error but [`Performed::surprises`].
     pub fn next_step(&mut self) -> Result<Option<Performed>, DemoError> {
         let Some(step) = self.lesson.steps.get(self.done) else { return Ok(None) };
         self.done += 1;
         let (lesson, number) = (self.lesson.name, self.done);
         let failed = |source| DemoError::Act { lesson, number, source };
         (step.act)(&mut self.stage).map_err(failed)?;
-        let calls = self.stage.take_calls();
-        let (snapshot, roles, surprises) = self.look_until(step.expect)?;
+        let (calls, mut surprises) = self.stage.take_calls();
+        rows::change(&mut self.promised, step.expect);
+        let seen = self.look_until_kept()?;
+        surprises.extend(rows::compare(&self.promised, &seen));
         let (of, say) = (self.lesson.steps.len(), step.say);
+        let Seen { snapshot, roles, .. } = seen;
         Ok(Some(Performed { lesson, number, of, calls, say, snapshot, roles, surprises }))
     }
 
     /// Looks at the listing until it is as promised or patience ends.
     #[expect(clippy::disallowed_methods, reason = "patience is measured in time, not in looks")]
-    fn look_until(
-        &mut self,
-        promised: &[Row],
-    ) -> Result<(Snapshot, Vec<&'static str>, Vec<String>), CollectError> {
-        let began = Instant::now();
+    fn look_until_kept(&mut self) -> Result<Seen, CollectError> {
+        let mut deadline = Instant::now() + PATIENCE;
         loop {
-            let (snapshot, roles) = self.stage.look(&mut *self.backend)?;
-            let surprises = rows::compare(promised, &snapshot, &roles);
-            if surprises.is_empty() || began.elapsed() > PATIENCE {
-                return Ok((snapshot, roles, surprises));
+            // On a busy machine one look may take longer than patience: the last one begins after.
+            let is_last = Instant::now() > deadline;
+            let seen = self.stage.look(&mut *self.backend)?;
+            let now = Instant::now();
+            self.forgive(&seen, now);
+            if is_last || rows::compare(&self.promised, &seen).is_empty() {
+                return Ok(seen);
             }
+            deadline = deadline.max(now + until_next_syn(&seen));
             std::thread::sleep(BETWEEN_LOOKS);
         }
     }
+
+    /// Promises no longer what has ended by itself since it was last seen.
+    fn forgive(&mut self, seen: &Seen, now: Instant) {
+        for (role, entry) in seen.rows() {
+            self.ends.retain(|(known, _)| *known != role);
+            if let Some(timer) = entry.socket.timer
+                && timer.kind == TimerKind::Timewait
+            {
+                self.ends.push((role, now + Duration::from_millis(timer.expires_ms.into())));
+            }
+        }
+        let has_ended = |role| {
+            self.ends.iter().any(|(known, end)| *known == role && *end <= now + BETWEEN_LOOKS)
+        };
+        let missing: Vec<Role> =
+            rows::missing(&self.promised, seen).iter().map(|row| row.role).collect();
+        self.promised.retain(|row| !(missing.contains(&row.role) && has_ended(row.role)));
+    }
+}
+
+/// Returns how long the kernel waits before it asks for a connection again, and is answered.
+fn until_next_syn(seen: &Seen) -> Duration {
+    let timers = seen
+        .rows()
+        .filter(|(_, entry)| entry.socket.state == Some(TcpState::SynSent))
+        .filter_map(|(_, entry)| entry.socket.timer);
+    let longest = timers.map(|timer| timer.expires_ms).max().unwrap_or_default();
+    Duration::from_millis(longest.into()) + BETWEEN_LOOKS
 }

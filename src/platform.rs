@@ -6,6 +6,8 @@
 
 pub mod clock;
 pub mod destroy;
+#[cfg(feature = "cli")]
+pub mod errno;
 pub mod limits;
 #[cfg(target_os = "linux")]
 pub mod linux;
@@ -14,6 +16,8 @@ pub mod lookup;
 pub mod portable;
 #[cfg(any(target_os = "linux", all(feature = "portable", any(target_os = "macos", windows))))]
 mod process;
+#[cfg(feature = "cli")]
+pub mod props;
 pub mod replay;
 #[cfg(feature = "cli")]
 pub mod resolve;

@@ -9,23 +9,34 @@ use clap::{ArgGroup, Args};
 use serde::Serialize;
 
 use crate::cli::{Exit, Io};
+use crate::demo::cast::{Program, Role};
 use crate::demo::stage::Call;
 use crate::demo::{Lesson, Performance, Performed, lessons};
 use crate::platform;
 use crate::render::column::Column;
 use crate::render::json;
 use crate::render::names::ResolvedNames;
+use crate::render::sanitize;
 use crate::render::table::{self, TableOptions};
 
 const INDENT: &str = "  ";
+/// Clears the screen, and what was scrolled away.
+const CLEAR: &str = "\x1b[H\x1b[2J\x1b[3J";
+/// The version of the JSON.
+const SCHEMA: &str = "sockscope.demo/1";
+/// The word for every lesson.
+const EVERY: &str = "all";
 
 /// The arguments of `sockscope demo`.
 #[derive(Debug, Clone, Default, Args)]
 #[command(group = ArgGroup::new("pace").args(["auto", "step", "script", "json"]))]
 pub struct DemoArgs {
-    /// The lessons, in this order; without one, all of them
+    /// The lessons, in this order, or 'all'; without one, a menu on a terminal, else all of them
     #[arg(value_name = "LESSON", value_parser = PossibleValuesParser::new(names()))]
     pub lessons: Vec<String>,
+    /// Print the lessons, one a line
+    #[arg(long, conflicts_with_all = ["pace", "lessons"])]
+    pub list: bool,
     /// Go on by itself, with a pause after each step
     #[arg(long)]
     pub auto: bool,
@@ -44,7 +55,7 @@ pub struct DemoArgs {
 }
 
 fn names() -> Vec<&'static str> {
-    lessons::ALL.iter().map(|lesson| lesson.name).collect()
+    lessons::ALL.iter().map(|lesson| lesson.name).chain([EVERY]).collect()
 }
 
 /// What happens after a step.
@@ -67,41 +78,150 @@ enum Next {
     Quit,
 }
 
-/// Performs the lessons. Exit 0 when every row was as promised, 1 when one was not.
+/// Performs the lessons. Exit 0 when every row was as promised, 1 when one was not, or when no lesson
+/// can be shown here.
 pub fn run(args: &DemoArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
+    if args.list {
+        list(io.stdout)?;
+        return Ok(Exit::Found);
+    }
     let terminal = io.terminal;
+    let is_interactive = terminal.stdout && terminal.stdin;
     let pace = match (args.auto, args.step, args.script, args.json) {
         (true, ..) => Pace::Auto(args.pause),
         (_, true, ..) => Pace::Step,
         (_, _, true, _) => Pace::Script,
         (.., true) => Pace::Json,
-        _ if terminal.stdout && terminal.stdin => Pace::Step,
+        _ if is_interactive => Pace::Step,
         _ => Pace::Script,
     };
+    if args.lessons.is_empty() && pace == Pace::Step {
+        return menu(io);
+    }
     let chosen: Vec<&'static Lesson> = if args.lessons.is_empty() {
         lessons::ALL.to_vec()
     } else {
-        let named = |name: &String| lessons::ALL.iter().copied().find(|lesson| lesson.name == name);
-        args.lessons.iter().filter_map(named).collect()
+        args.lessons.iter().flat_map(|name| named(name)).collect()
     };
-    let mut exit = Exit::Found;
+    let mut score = Score::default();
     for lesson in chosen {
-        if pace == Pace::Script {
-            writeln!(io.stdout, "== {}: {}\n", lesson.name, lesson.title)?;
+        if perform(lesson, pace, &mut score, io)? == Next::Quit {
+            break;
         }
-        let mut performance = Performance::new(lesson, platform::native());
-        while let Some(step) = performance.next_step()? {
-            if !step.surprises.is_empty() {
-                exit = Exit::Nothing;
-            }
-            show(&step, lesson, pace, io)?;
-            io.stdout.flush()?;
-            if wait(pace, io)? == Next::Quit {
-                return Ok(exit);
+    }
+    score.report(io)?;
+    Ok(score.exit())
+}
+
+/// Returns the lessons of this name: one, or all.
+fn named(name: &str) -> Vec<&'static Lesson> {
+    lessons::ALL.iter().copied().filter(|lesson| name == EVERY || lesson.name == name).collect()
+}
+
+/// Writes the lessons with their numbers.
+fn list(out: &mut dyn Write) -> io::Result<()> {
+    let width = lessons::ALL.iter().map(|lesson| lesson.name.len()).max().unwrap_or_default();
+    for (number, lesson) in (1..).zip(lessons::ALL) {
+        writeln!(out, "{number:>2}  {:width$}  {}", lesson.name, lesson.title)?;
+    }
+    Ok(())
+}
+
+/// Lets the user choose lessons, one after the other.
+fn menu(io: &mut Io<'_>) -> anyhow::Result<Exit> {
+    let mut score = Score::default();
+    loop {
+        list(io.stdout)?;
+        write!(io.stdout, "\n[number or name] a lesson, [all] every one, [q] quit: ")?;
+        let Some(answer) = answer(io)? else { break };
+        let number = answer.parse().ok().and_then(|number: usize| number.checked_sub(1));
+        let chosen = match number.and_then(|index| lessons::ALL.get(index)) {
+            Some(lesson) => vec![*lesson],
+            None => named(&answer),
+        };
+        if chosen.is_empty() {
+            writeln!(io.stdout, "there is no lesson '{}'\n", sanitize::string(&answer))?;
+        }
+        for lesson in chosen {
+            if perform(lesson, Pace::Step, &mut score, io)? == Next::Quit {
+                break;
             }
         }
     }
-    Ok(exit)
+    score.report(io)?;
+    Ok(score.exit())
+}
+
+/// How the lessons went.
+#[derive(Debug, Default)]
+struct Score {
+    shown: usize,
+    skipped: Vec<&'static str>,
+    surprises: usize,
+}
+
+impl Score {
+    fn exit(&self) -> Exit {
+        let nothing_shown = self.shown == 0 && !self.skipped.is_empty();
+        if self.surprises > 0 || nothing_shown { Exit::Nothing } else { Exit::Found }
+    }
+
+    /// Says what could not be shown.
+    fn report(&self, io: &mut Io<'_>) -> io::Result<()> {
+        io.stdout.flush()?;
+        match self.skipped.len() {
+            0 => Ok(()),
+            1 => writeln!(io.stderr, "sockscope: 1 lesson skipped: {}", self.skipped.join(", ")),
+            n => writeln!(io.stderr, "sockscope: {n} lessons skipped: {}", self.skipped.join(", ")),
+        }
+    }
+}
+
+/// Performs one lesson, to its end or until the user has seen enough.
+fn perform(
+    lesson: &'static Lesson,
+    pace: Pace,
+    score: &mut Score,
+    io: &mut Io<'_>,
+) -> anyhow::Result<Next> {
+    if pace == Pace::Script {
+        writeln!(io.stdout, "== {}: {}\n", lesson.name, lesson.title)?;
+    }
+    if let Some(why) = lesson.missing() {
+        score.skipped.push(lesson.name);
+        skipped(lesson, &why, pace, io)?;
+        return Ok(wait(pace, io)?);
+    }
+    score.shown += 1;
+    let mut performance = Performance::new(lesson, platform::native());
+    while let Some(step) = performance.next_step()? {
+        score.surprises += step.surprises.len();
+        show(&step, lesson, pace, io)?;
+        io.stdout.flush()?;
+        if wait(pace, io)? == Next::Quit {
+            return Ok(Next::Quit);
+        }
+    }
+    Ok(Next::Step)
+}
+
+/// Says that a lesson cannot be shown, and why.
+fn skipped(lesson: &Lesson, why: &str, pace: Pace, io: &mut Io<'_>) -> anyhow::Result<()> {
+    match pace {
+        Pace::Json => {
+            let wire = WireSkipped { schema: SCHEMA, lesson: lesson.name, skipped: why };
+            serde_json::to_writer(&mut io.stdout, &wire)?;
+            writeln!(io.stdout)?;
+        }
+        Pace::Script => writeln!(io.stdout, "  (skipped: {why})\n")?,
+        Pace::Step | Pace::Auto(_) => {
+            write!(io.stdout, "{CLEAR}")?;
+            writeln!(io.stdout, "{}: {}\n", lesson.name, lesson.title)?;
+            writeln!(io.stdout, "{INDENT}this lesson cannot be shown here: {why}")?;
+        }
+    }
+    io.stdout.flush()?;
+    Ok(())
 }
 
 fn show(step: &Performed, lesson: &Lesson, pace: Pace, io: &mut Io<'_>) -> anyhow::Result<()> {
@@ -119,7 +239,7 @@ fn show(step: &Performed, lesson: &Lesson, pace: Pace, io: &mut Io<'_>) -> anyho
         Pace::Step | Pace::Auto(_) => {
             let bold = if io.terminal.color { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
             // Clears the screen: a page a step. Nothing needs restoring, whatever ends us.
-            write!(io.stdout, "\x1b[H\x1b[2J\x1b[3J")?;
+            write!(io.stdout, "{CLEAR}")?;
             writeln!(io.stdout, "{}: {}", lesson.name, lesson.title)?;
             writeln!(io.stdout, "step {} of {}\n", step.number, step.of)?;
             calls(step, bold, io.stdout)?;
@@ -131,7 +251,7 @@ fn show(step: &Performed, lesson: &Lesson, pace: Pace, io: &mut Io<'_>) -> anyho
 
 fn calls(step: &Performed, (bold, plain): (&str, &str), out: &mut dyn Write) -> io::Result<()> {
     let width = step.calls.iter().map(|call| call.call.len()).max().unwrap_or_default();
-    for Call { call, result } in &step.calls {
+    for Call { call, result, .. } in &step.calls {
         writeln!(out, "{INDENT}{bold}{call:width$}{plain}  ->  {result}")?;
     }
     writeln!(out)
@@ -145,6 +265,7 @@ const COLUMNS: &[Column] = &[
     Column::Pid,
     Column::Fd,
     Column::RecvQ,
+    Column::SendQ,
     Column::Backlog,
     Column::Timer,
 ];
@@ -157,7 +278,7 @@ fn body(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let role_width =
-        step.roles.iter().map(|role| role.len()).max().unwrap_or_default() + INDENT.len();
+        step.roles.iter().map(|role| role.name.len()).max().unwrap_or_default() + INDENT.len();
     let names = ResolvedNames::default();
     let options = TableOptions {
         columns: COLUMNS,
@@ -171,7 +292,7 @@ fn body(
     } else {
         let mut rows = Vec::new();
         table::write(&step.snapshot, &options, &mut rows)?;
-        let roles = std::iter::once("").chain(step.roles.iter().copied());
+        let roles = std::iter::once("").chain(step.roles.iter().map(|role| role.name));
         for (role, row) in roles.zip(String::from_utf8_lossy(&rows).lines()) {
             writeln!(out, "{INDENT}{role:role_width$}{row}")?;
         }
@@ -212,13 +333,19 @@ fn wait(pace: Pace, io: &mut Io<'_>) -> io::Result<Next> {
         }
         Pace::Step => {
             write!(io.stdout, "\n  [Enter] next step, [q] [Enter] quit ")?;
-            io.stdout.flush()?;
-            let mut answer = String::new();
-            let read = io::stdin().lock().read_line(&mut answer)?;
-            let quit = read == 0 || answer.trim().eq_ignore_ascii_case("q");
-            Ok(if quit { Next::Quit } else { Next::Step })
+            Ok(if answer(io)?.is_some() { Next::Step } else { Next::Quit })
         }
     }
+}
+
+/// Returns the user's next line; `None` when it says to stop, or there is no more.
+fn answer(io: &mut Io<'_>) -> io::Result<Option<String>> {
+    io.stdout.flush()?;
+    let mut line = String::new();
+    let read = io::stdin().lock().read_line(&mut line)?;
+    let answer = line.trim();
+    let stop = read == 0 || answer.eq_ignore_ascii_case("q");
+    Ok((!stop).then(|| answer.to_owned()))
 }
 
 /// One step as JSON, schema `sockscope.demo/1`.
@@ -234,9 +361,18 @@ struct Wire<'a> {
     surprises: &'a [String],
 }
 
+/// A lesson that cannot be shown, in the same schema.
+#[derive(Serialize)]
+struct WireSkipped<'a> {
+    schema: &'static str,
+    lesson: &'a str,
+    skipped: &'a str,
+}
+
 #[derive(Serialize)]
 struct WireRow<'a> {
     role: &'a str,
+    program: Program,
     socket: json::Socket<'a>,
 }
 
@@ -244,14 +380,18 @@ impl<'a> Wire<'a> {
     fn of(step: &'a Performed) -> Self {
         let rows = step.roles.iter().zip(&step.snapshot.entries);
         Self {
-            schema: "sockscope.demo/1",
+            schema: SCHEMA,
             lesson: step.lesson,
             step: step.number,
             of: step.of,
             calls: &step.calls,
             say: step.say,
             rows: rows
-                .map(|(role, entry)| WireRow { role, socket: json::Socket::from(entry) })
+                .map(|(&Role { name: role, program }, entry)| WireRow {
+                    role,
+                    program,
+                    socket: json::Socket::from(entry),
+                })
                 .collect(),
             surprises: &step.surprises,
         }

@@ -1,225 +1,178 @@
-//! Where a lesson plays: the sockets it made, by name, and the listing of exactly those.
+//! Where a lesson plays: the sockets it made, by role, and the listing of exactly those.
+
+mod calls;
 
 use std::collections::BTreeMap;
-use std::io::{self, Read as _};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io;
+use std::net::SocketAddr;
 
 use serde::Serialize;
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{SockAddr, Socket, Type};
 
-use crate::error::CollectError;
+use crate::demo::cast::{Program, Role};
+use crate::demo::rows::Seen;
+use crate::error::{CollectError, cause};
 use crate::join::join;
-use crate::platform::{Backend, Request};
-use crate::snapshot::{Entry, Snapshot};
-use crate::socket::{Endpoint, Protocol};
+use crate::platform::{Backend, Request, errno, props};
+use crate::snapshot::Entry;
+use crate::socket::{Cookie, Endpoint, Protocol};
 
 /// A call, and what it returned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Call {
+    /// The program that made it.
+    pub program: Program,
     /// The call as a programmer writes it: `connect(client, 127.0.0.1:40001)`.
     pub call: String,
-    /// What came back: `0`, `5 bytes: "hello"`.
+    /// What came back: `0`, `5 bytes: "hello"`, `-1 ECONNREFUSED: connection refused`.
     pub result: String,
 }
 
 /// The sockets of a lesson. Dropping it closes them.
 #[derive(Debug, Default)]
 pub struct Stage {
-    open: BTreeMap<&'static str, Socket>,
+    open: BTreeMap<Role, Socket>,
     /// Which row is whose. Kept after the socket is closed, for what the kernel still has of it.
-    places: Vec<(Place, &'static str)>,
+    places: Vec<(Place, Role)>,
+    /// How many bytes each has sent.
+    sent: BTreeMap<Role, usize>,
+    /// How many it has received, where a lesson counts them.
+    received: BTreeMap<Role, usize>,
     /// What was called since somebody last took it.
     calls: Vec<Call>,
+    /// What did not go as the lesson wants it, likewise.
+    surprises: Vec<String>,
 }
 
-/// Where a row is in the listing: enough to know it again on loopback.
+/// Where a row is in the listing: enough to know it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
     protocol: Protocol,
-    port: u16,
+    local: SocketAddr,
     /// Absent when unconnected.
-    peer: Option<u16>,
+    peer: Option<SocketAddr>,
+    /// Absent where it is not known: nobody has a descriptor yet, or cookies do not exist here.
+    cookie: Option<Cookie>,
 }
 
-/// The calls a lesson can make. Each fails as the system answers.
 impl Stage {
-    /// Calls `socket()` for TCP; the socket is called `name` from now on.
-    pub fn tcp(&mut self, name: &'static str) -> io::Result<()> {
-        self.socket(name, Type::STREAM, "SOCK_STREAM")
-    }
-
-    /// Calls `socket()` for UDP; the socket is called `name` from now on.
-    pub fn udp(&mut self, name: &'static str) -> io::Result<()> {
-        self.socket(name, Type::DGRAM, "SOCK_DGRAM")
-    }
-
-    fn socket(&mut self, name: &'static str, kind: Type, word: &str) -> io::Result<()> {
-        self.open.insert(name, Socket::new(Domain::IPV4, kind, None)?);
-        self.note(format!("{name} = socket(AF_INET, {word})"), "a new descriptor");
-        Ok(())
-    }
-
-    /// Calls `bind()` with loopback and port 0: the kernel picks a free port.
-    pub fn bind(&mut self, name: &'static str) -> io::Result<()> {
-        self.get(name)?.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
-        let place = self.remember(name)?;
-        self.note(
-            format!("bind({name}, 127.0.0.1:0)"),
-            format!("0; the kernel chose port {}", place.port),
-        );
-        Ok(())
-    }
-
-    /// Calls `listen()`.
-    pub fn listen(&mut self, name: &'static str, backlog: i32) -> io::Result<()> {
-        self.get(name)?.listen(backlog)?;
-        self.note(format!("listen({name}, {backlog})"), "0");
-        Ok(())
-    }
-
-    /// Calls `connect()` to where `to` is bound. For TCP, `server` is what the connection's other end
-    /// is called: its row appears before anybody accepts it.
-    pub fn connect(
+    /// Makes a call that the lesson wants to fail with this error.
+    ///
+    /// # Errors
+    ///
+    /// None: a call that goes another way is a surprise of the step.
+    pub fn fails(
         &mut self,
-        name: &'static str,
-        to: &'static str,
-        server: Option<&'static str>,
+        wanted: &'static str,
+        call: impl FnOnce(&mut Self) -> io::Result<()>,
     ) -> io::Result<()> {
-        let target = self.get(to)?.local_addr()?;
-        self.get(name)?.connect(&target)?;
-        let Place { protocol, port: own, .. } = self.remember(name)?;
-        let peer = port(&target)?;
-        if let Some(server) = server {
-            self.places.push((Place { protocol, port: peer, peer: Some(own) }, server));
-        }
-        self.note(format!("connect({name}, 127.0.0.1:{peer})"), format!("0; from port {own}"));
-        Ok(())
-    }
-
-    /// Calls `accept()`; the new socket is called `name`.
-    pub fn accept(&mut self, name: &'static str, listener: &'static str) -> io::Result<()> {
-        let (socket, peer) = self.get(listener)?.accept()?;
-        self.open.insert(name, socket);
-        let peer = port(&peer)?;
-        self.note(
-            format!("{name} = accept({listener})"),
-            format!("a new descriptor; the peer is 127.0.0.1:{peer}"),
-        );
-        Ok(())
-    }
-
-    /// Calls `send()`.
-    pub fn send(&mut self, name: &'static str, text: &str) -> io::Result<()> {
-        let sent = self.get(name)?.send(text.as_bytes())?;
-        self.note(format!("send({name}, {text:?})"), bytes(sent));
-        Ok(())
-    }
-
-    /// Calls `sendto()` with the address of `to`.
-    pub fn send_to(&mut self, name: &'static str, to: &'static str, text: &str) -> io::Result<()> {
-        let target = self.get(to)?.local_addr()?;
-        let sent = self.get(name)?.send_to(text.as_bytes(), &target)?;
-        self.note(format!("sendto({name}, {text:?}, 127.0.0.1:{})", port(&target)?), bytes(sent));
-        Ok(())
-    }
-
-    /// Calls `recv()`.
-    pub fn recv(&mut self, name: &'static str) -> io::Result<()> {
-        let mut socket = self.get(name)?;
-        // A lesson ends even when the promised bytes never come.
-        socket.set_read_timeout(Some(super::PATIENCE))?;
-        let mut buffer = [0; 1024];
-        let read = socket.read(&mut buffer)?;
-        let text = buffer.get(..read).map(String::from_utf8_lossy).unwrap_or_default();
-        let result = match read {
-            0 => "0 bytes: the peer has closed".to_owned(),
-            _ => format!("{}: {text:?}", bytes(read)),
+        let happened = match call(self) {
+            Ok(()) => "it succeeded".to_owned(),
+            Err(error) if errno::name(&error) == Some(wanted) => return Ok(()),
+            Err(error) => cause(&error),
         };
-        self.note(format!("recv({name})"), result);
+        self.surprises.push(format!("expected: the last call fails with {wanted}; {happened}"));
         Ok(())
     }
 
-    /// Calls `close()`.
-    pub fn close(&mut self, name: &'static str) -> io::Result<()> {
-        drop(self.open.remove(name).ok_or_else(|| unknown(name))?);
-        self.note(format!("close({name})"), "0");
-        Ok(())
+    /// Returns the calls made since this was last asked, and what of them went another way than the
+    /// lesson wants.
+    pub fn take_calls(&mut self) -> (Vec<Call>, Vec<String>) {
+        (std::mem::take(&mut self.calls), std::mem::take(&mut self.surprises))
     }
 
-    /// Returns the calls made since this was last asked.
-    pub fn take_calls(&mut self) -> Vec<Call> {
-        std::mem::take(&mut self.calls)
-    }
-
-    fn note(&mut self, call: impl Into<String>, result: impl Into<String>) {
-        self.calls.push(Call { call: call.into(), result: result.into() });
-    }
-
-    fn get(&self, name: &str) -> io::Result<&Socket> {
-        self.open.get(name).ok_or_else(|| unknown(name))
-    }
-
-    /// Takes note of where the socket is now.
-    fn remember(&mut self, name: &'static str) -> io::Result<Place> {
-        let socket = self.get(name)?;
-        let protocol = if socket.r#type()? == Type::DGRAM { Protocol::Udp } else { Protocol::Tcp };
-        let peer = socket.peer_addr().ok().map(|peer| port(&peer)).transpose()?;
-        let place = Place { protocol, port: port(&socket.local_addr()?)?, peer };
-        self.places.push((place, name));
-        Ok(place)
-    }
-}
-
-impl Stage {
-    /// Lists exactly the lesson's sockets, in the order they appeared, each with its name.
+    /// Lists exactly the lesson's sockets, in the order they appeared, each with its role.
     ///
     /// # Errors
     ///
     /// When nothing can be listed.
-    pub fn look(
-        &self,
-        backend: &mut dyn Backend,
-    ) -> Result<(Snapshot, Vec<&'static str>), CollectError> {
+    pub fn look(&self, backend: &mut dyn Backend) -> Result<Seen, CollectError> {
         let mut snapshot = join(backend.collect(&Request::default())?);
-        let mut named: Vec<(usize, &'static str, Entry)> = std::mem::take(&mut snapshot.entries)
+        let mut named: Vec<(usize, Role, Entry)> = std::mem::take(&mut snapshot.entries)
             .into_iter()
             .filter_map(|entry| self.role(&entry).map(|(order, role)| (order, role, entry)))
             .collect();
         named.sort_by_key(|(order, ..)| *order);
         let (entries, roles) = named.into_iter().map(|(_, role, entry)| (entry, role)).unzip();
         snapshot.entries = entries;
-        Ok((snapshot, roles))
+        Ok(Seen { snapshot, roles, child: None })
     }
 
     /// Returns what the row is in the lesson, and when that appeared.
-    fn role(&self, entry: &Entry) -> Option<(usize, &'static str)> {
-        let local = entry.socket.local.as_ref()?;
-        let place = Place {
-            protocol: entry.socket.protocol,
-            port: local.port()?,
-            peer: entry.socket.peer.as_ref().and_then(Endpoint::port),
+    fn role(&self, entry: &Entry) -> Option<(usize, Role)> {
+        let socket = &entry.socket;
+        let local = address(socket.local.as_ref()?)?;
+        let peer = socket.peer.as_ref().and_then(address);
+        let is_here = |place: &Place| {
+            place.protocol == socket.protocol && place.local == local && place.peer == peer
         };
-        let known = self
-            .places
-            .iter()
-            .enumerate()
-            .filter(|_| local.address() == Some(Ipv4Addr::LOCALHOST.into()));
-        // The latest wins: a closed socket's port may have been taken again.
-        known.rev().find(|(_, (known, _))| *known == place).map(|(order, (_, role))| (order, *role))
+        let is_it = |place: &Place| place.cookie.is_some() && place.cookie == socket.cookie;
+        let known =
+            || self.places.iter().enumerate().rev().filter(|(_, (place, _))| is_here(place));
+        // Twins have one address, and only the cookie tells them apart. Else the latest wins: a closed
+        // socket's port may have been taken again.
+        let found = known().find(|(_, (place, _))| is_it(place)).or_else(|| known().next());
+        found.map(|(_, (_, role))| (self.first_of(*role), *role))
+    }
+
+    /// Returns when a role appeared first: its row keeps its place whatever becomes of its socket.
+    fn first_of(&self, role: Role) -> usize {
+        self.places.iter().position(|(_, known)| *known == role).unwrap_or_default()
+    }
+
+    /// Takes note of a call. What it returns is what the call returned.
+    fn note(
+        &mut self,
+        program: Program,
+        call: impl Into<String>,
+        result: io::Result<String>,
+    ) -> io::Result<()> {
+        let words = match &result {
+            Ok(words) => words.clone(),
+            Err(error) => match errno::name(error) {
+                Some(name) => format!("-1 {name}: {}", cause(error)),
+                None => format!("-1: {}", cause(error)),
+            },
+        };
+        self.calls.push(Call { program, call: call.into(), result: words });
+        result.map(|_| ())
+    }
+
+    fn get(&self, role: Role) -> io::Result<&Socket> {
+        self.open.get(&role).ok_or_else(|| unknown(role))
+    }
+
+    /// Takes note of where the socket is now. A connection that is not made yet has no peer that the
+    /// system would tell: then it is given.
+    fn remember(&mut self, role: Role, peer: Option<SocketAddr>) -> io::Result<Place> {
+        let socket = self.get(role)?;
+        let protocol = if socket.r#type()? == Type::DGRAM { Protocol::Udp } else { Protocol::Tcp };
+        let local = inet(&socket.local_addr()?)?;
+        let place = Place { protocol, local, peer, cookie: props::cookie(socket) };
+        self.places.push((place, role));
+        Ok(place)
+    }
+
+    /// Returns where this role is, or was.
+    fn place(&self, role: Role) -> io::Result<Place> {
+        let known = self.places.iter().rev().find(|(_, known)| *known == role);
+        known.map(|(place, _)| *place).ok_or_else(|| unknown(role))
     }
 }
 
-fn bytes(count: usize) -> String {
-    format!("{count} byte{}", if count == 1 { "" } else { "s" })
+/// Returns the address to compare: an IPv4-mapped one is the IPv4 address.
+fn address(endpoint: &Endpoint) -> Option<SocketAddr> {
+    Some(SocketAddr::new(endpoint.canonical_address()?, endpoint.port()?))
 }
 
-fn unknown(name: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::NotFound, format!("the lesson has no open socket '{name}'"))
+fn unknown(role: Role) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("the lesson has no socket '{role}' now"))
 }
 
-fn port(address: &SockAddr) -> io::Result<u16> {
-    address
+/// Returns an address of the system's as one to compare.
+fn inet(address: &SockAddr) -> io::Result<SocketAddr> {
+    let address = address
         .as_socket()
-        .map(|address| address.port())
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not an IP address"))
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not an IP address"))?;
+    Ok(SocketAddr::new(address.ip().to_canonical(), address.port()))
 }

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_sockscope_global_optspecs
-    string join \n i/internet= pid= user= command= state= port= t/tcp u/udp w/raw x/unix 0/packet l/listening 4/ipv4 6/ipv6 A/query= e/extended a/all n/numeric p/processes O/oneline json jsonl csv F/fields= pids o/columns= sort= H/no-header wide fds r/resolve resolve-timeout= color= v/verbose q/quiet backend= netns= record= redact replay= no-narrow h/help V/version
+    string join \n i/internet= pid= user= command= state= port= t/tcp u/udp w/raw x/unix 0/packet l/listening 4/ipv4 6/ipv6 A/query= e/extended a/all n/numeric p/processes O/oneline json jsonl csv F/fields= pids o/columns= sort= H/no-header wide fds r/resolve resolve-timeout= color= v/verbose q/quiet backend= owners= netns= record= redact replay= no-narrow h/help V/version
 end
 
 function __fish_sockscope_needs_command
@@ -40,6 +40,9 @@ always\t''
 never\t''"
 complete -c sockscope -n "__fish_sockscope_needs_command" -l backend -d 'native or portable (netstat2, sysinfo)' -r -f -a "native\t''
 portable\t''"
+complete -c sockscope -n "__fish_sockscope_needs_command" -l owners -d 'How to find owners: auto, bpf or proc' -r -f -a "auto\t'The fastest that this system permits'
+bpf\t'By a program that the kernel runs for every descriptor; an error where that is refused'
+proc\t'By walking through `/proc`'"
 complete -c sockscope -n "__fish_sockscope_needs_command" -l netns -d 'Network namespaces: all, PID, NAME or current' -r
 complete -c sockscope -n "__fish_sockscope_needs_command" -l record -d 'Also write all that was collected to FILE' -r -F
 complete -c sockscope -n "__fish_sockscope_needs_command" -l replay -d 'List a recording; - reads it from stdin' -r -F
@@ -97,6 +100,9 @@ always\t''
 never\t''"
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l backend -d 'native or portable (netstat2, sysinfo)' -r -f -a "native\t''
 portable\t''"
+complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l owners -d 'How to find owners: auto, bpf or proc' -r -f -a "auto\t'The fastest that this system permits'
+bpf\t'By a program that the kernel runs for every descriptor; an error where that is refused'
+proc\t'By walking through `/proc`'"
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l netns -d 'Network namespaces: all, PID, NAME or current' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l record -d 'Also write all that was collected to FILE' -r -F
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l replay -d 'List a recording; - reads it from stdin' -r -F

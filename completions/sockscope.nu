@@ -8,6 +8,10 @@ module completions {
     [ "native" "portable" ]
   }
 
+  def "nu-complete sockscope owners" [] {
+    [ "auto" "bpf" "proc" ]
+  }
+
   # List the sockets of this machine with every process that holds them
   export extern sockscope [
     --internet(-i): string    # As lsof: [46][tcp|udp][@HOST][:PORTS]; repeatable
@@ -46,6 +50,7 @@ module completions {
     --verbose(-v)             # Tell all that could not be seen
     --quiet(-q)               # Tell nothing but errors
     --backend: string@"nu-complete sockscope backend" # native or portable (netstat2, sysinfo)
+    --owners: string@"nu-complete sockscope owners" # How to find owners: auto, bpf or proc
     --netns: string           # Network namespaces: all, PID, NAME or current
     --record: path            # Also write all that was collected to FILE
     --redact                  # Replace names, users and addresses in it
@@ -62,6 +67,10 @@ module completions {
 
   def "nu-complete sockscope list backend" [] {
     [ "native" "portable" ]
+  }
+
+  def "nu-complete sockscope list owners" [] {
+    [ "auto" "bpf" "proc" ]
   }
 
   # List sockets with their owners; also: ls, or no command at all
@@ -102,6 +111,7 @@ module completions {
     --verbose(-v)             # Tell all that could not be seen
     --quiet(-q)               # Tell nothing but errors
     --backend: string@"nu-complete sockscope list backend" # native or portable (netstat2, sysinfo)
+    --owners: string@"nu-complete sockscope list owners" # How to find owners: auto, bpf or proc
     --netns: string           # Network namespaces: all, PID, NAME or current
     --record: path            # Also write all that was collected to FILE
     --redact                  # Replace names, users and addresses in it

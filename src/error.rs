@@ -48,9 +48,12 @@ impl CollectError {
     /// Returns what the user can do about it, for a line that starts with `hint: `.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Unreadable { operation, .. } => {
-                operation.contains("/proc").then_some("check that /proc is mounted and readable")
+            Self::Unreadable { operation, .. } if operation.contains("/proc") => {
+                Some("check that /proc is mounted and readable")
             }
+            Self::Unreadable { operation, .. } => operation
+                .contains("BPF")
+                .then_some("leave out --owners: the best way that is left is taken then"),
             Self::Netns { .. } => Some("see them all with: sockscope list --netns all"),
             Self::Recording { .. } => Some("make one with: sockscope list --record FILE"),
             Self::Unsupported { .. } => {

@@ -32,6 +32,7 @@ pub fn join(collected: Collected) -> Snapshot {
         vanished,
         in_flight,
         gaps,
+        notes,
         ..
     } = collected;
     let processes = complete(processes, &users, collected_at);
@@ -65,7 +66,7 @@ pub fn join(collected: Collected) -> Snapshot {
 
     attribute_unaccepted(&mut entries);
     peers::attach(&mut entries);
-    Snapshot { collected_at, platform, entries, unread: gaps }
+    Snapshot { collected_at, platform, entries, unread: gaps, notes }
 }
 
 /// Gives each process what follows from the tables: the name of its user, its age, its ancestors.

@@ -63,6 +63,8 @@ pub struct Request {
     /// Whether owners are wanted. If so, and TCP is, every TCP listener is read whatever `families`,
     /// `states` and `ports` say: unaccepted connections are attributed to listeners.
     pub owners: bool,
+    /// How they are found.
+    pub owners_by: OwnersBy,
     /// Whether [`crate::details`] are wanted.
     pub details: bool,
     /// Whether more is wanted of the owners than their names and users: program, directory, control
@@ -81,10 +83,24 @@ impl Default for Request {
             ports: None,
             netns: NetnsWish::Current,
             owners: true,
+            owners_by: OwnersBy::Auto,
             details: false,
             process_details: false,
         }
     }
+}
+
+/// How owners are found. Only Linux has more than one way; what is found is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum OwnersBy {
+    /// The fastest that this system permits.
+    #[default]
+    Auto,
+    /// By a program that the kernel runs for every descriptor; an error where that is refused.
+    Bpf,
+    /// By walking through `/proc`.
+    Proc,
 }
 
 /// Which network namespaces are wanted (`network_namespaces(7)`). Only Linux has more than one.

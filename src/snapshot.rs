@@ -154,6 +154,9 @@ pub struct Collected {
     pub in_flight: Vec<SocketId>,
     /// What could not be read.
     pub gaps: Vec<Gap>,
+    /// How it was read, where there is more than one way: sentences for whoever asks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl Collected {
@@ -175,6 +178,7 @@ impl Collected {
             vanished: Vec::new(),
             in_flight: Vec::new(),
             gaps: Vec::new(),
+            notes: Vec::new(),
         }
     }
 }
@@ -207,6 +211,8 @@ pub struct Snapshot {
     pub entries: Vec<Entry>,
     /// What the backend could not read. See [`Snapshot::gaps`] for all gaps.
     pub unread: Vec<Gap>,
+    /// How it was read: [`Collected::notes`].
+    pub notes: Vec<String>,
 }
 
 impl Snapshot {

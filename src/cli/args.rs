@@ -8,7 +8,7 @@ use clap::{ArgGroup, Args, ValueEnum};
 
 use crate::cli::terminal::ColorChoice;
 use crate::filter::Filter;
-use crate::platform::NetnsWish;
+use crate::platform::{NetnsWish, OwnersBy};
 use crate::process::Pid;
 use crate::render::fields::Fields;
 use crate::socket::{NetnsId, Protocol};
@@ -174,6 +174,9 @@ pub struct SourceArgs {
     /// native or portable (netstat2, sysinfo)
     #[arg(long, value_name = "NAME", value_enum, default_value_t, hide_possible_values = true)]
     pub backend: BackendName,
+    /// How to find owners: auto, bpf or proc
+    #[arg(long, value_name = "WAY", value_enum, default_value_t, hide_possible_values = true)]
+    pub owners: OwnersBy,
     /// Network namespaces: all, PID, NAME or current
     #[arg(long, value_name = "NETNS", value_parser = parse_netns, conflicts_with = "replay")]
     pub netns: Option<NetnsWish>,

@@ -101,6 +101,7 @@ impl Plan {
         let sort = plan_sort(format.sort.as_deref())?;
         let mut request = Request::default();
         filter.widen(&mut request);
+        request.owners_by = source.owners;
         if let Some(netns) = &source.netns {
             request.netns.clone_from(netns);
         }

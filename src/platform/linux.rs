@@ -35,7 +35,7 @@ use crate::platform::clock::Deadline;
 use crate::platform::linux::netns::Namespaces;
 use crate::platform::linux::owners::{Holding, Scan};
 use crate::platform::linux::sock_diag::Dump;
-use crate::platform::{Backend, NetnsWish, Request, clock, process as facts, users};
+use crate::platform::{Backend, NetnsWish, OwnersBy, Request, clock, process as facts, users};
 use crate::process::{Holder, Pid, Uid};
 use crate::snapshot::Collected;
 use crate::socket::{Inode, Socket, SocketId};
@@ -62,7 +62,8 @@ impl Backend for Linux {
                 find_owners(&mut collected, &namespaces, scan, request);
             }
         } else if request.owners {
-            let scan = owners::scan(Some(&inodes(&collected.sockets)));
+            let scan =
+                owners::find(request.owners_by, &inodes(&collected.sockets)).map_err(refused)?;
             find_owners(&mut collected, &namespaces, scan, request);
         }
         collected.netns_names = namespaces.names();
@@ -73,6 +74,11 @@ impl Backend for Linux {
         collected.users = users::names(uids);
         Ok(collected)
     }
+}
+
+fn refused(refusal: owners::bpf::Refusal) -> CollectError {
+    let operation = "find owners by BPF".to_owned();
+    CollectError::Unreadable { operation, source: std::io::Error::other(refusal) }
 }
 
 /// Adds what was read later.
@@ -89,8 +95,9 @@ fn find_owners(collected: &mut Collected, namespaces: &Namespaces, scan: Scan, r
     let mut holders = match_holders(&collected.sockets, &scan.holdings);
     let missed = again::surprisingly_unmatched(&collected.sockets, &holders, &scan.gaps);
     collected.gaps.extend(scan.gaps);
+    collected.notes.extend(scan.note);
     if !missed.is_empty() {
-        holders.extend(find_missed(collected, &missed, namespaces));
+        holders.extend(find_missed(collected, &missed, namespaces, request.owners_by));
     }
 
     let pids: BTreeSet<Pid> = holders.iter().map(|holder| holder.pid).collect();
@@ -106,6 +113,7 @@ fn find_missed(
     collected: &mut Collected,
     missed: &HashSet<SocketId>,
     namespaces: &Namespaces,
+    by: OwnersBy,
 ) -> Vec<Holder> {
     let vanished = again::look(&mut collected.sockets, missed, namespaces);
     let is_there = |socket: &Socket| missed.contains(&socket.id) && !vanished.contains(&socket.id);
@@ -113,25 +121,40 @@ fn find_missed(
         collected.sockets.iter().filter(|socket| is_there(socket)).cloned().collect();
     left.retain(|socket| socket.inode.is_some());
 
-    let scan = owners::scan(Some(&inodes(&left)));
+    let mut scan = owners::find(by, &inodes(&left)).unwrap_or_default();
+    let mut gaps = Vec::new();
     let mut holders = match_holders(&left, &scan.holdings);
     retain_ownerless(&mut left, &holders);
+    if !left.is_empty() && scan.rings.is_none() {
+        // The walk tells more than BPF: where rings are, and what may not be seen.
+        scan = owners::scan(Some(&inodes(&left)));
+        holders.extend(match_holders(&left, &scan.holdings));
+        retain_ownerless(&mut left, &holders);
+        gaps.append(&mut scan.gaps);
+    }
     let deadline = Deadline::after(SEARCH_BUDGET);
     if !left.is_empty() {
         let wanted = inodes(&left);
         let threads = owners::threads::scan(&wanted, deadline);
-        let all_rings: Vec<_> = scan.rings.into_iter().chain(threads.rings).collect();
+        let all_rings: Vec<_> =
+            [scan.rings, threads.rings].into_iter().flatten().flatten().collect();
         let rings = owners::rings::scan(&all_rings, &wanted, deadline);
         holders.extend(match_holders(&left, &threads.holdings));
         holders.extend(match_holders(&left, &rings.holdings));
         retain_ownerless(&mut left, &holders);
-        collected.gaps.extend(threads.gaps.into_iter().chain(rings.gaps));
+        gaps.extend(threads.gaps.into_iter().chain(rings.gaps));
     }
     if !left.is_empty() {
         // Processes that cannot be seen may hold what is left: then nothing is to be guessed.
         match owners::visibility::other_pid_namespaces() {
-            Some(gap) => collected.gaps.push(gap),
+            Some(gap) => gaps.push(gap),
             None => holders.extend(guess_in_flight(collected, left, deadline)),
+        }
+    }
+    // Each way of looking is refused by the same processes.
+    for gap in gaps {
+        if !collected.gaps.contains(&gap) {
+            collected.gaps.push(gap);
         }
     }
     collected.vanished = vanished;

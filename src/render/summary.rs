@@ -21,9 +21,13 @@ pub fn summary(snapshot: &Snapshot) -> Option<String> {
     Some(line(first, snapshot.entries.len()) + &others)
 }
 
-/// Returns a line for each gap, without its end: all that is missing, in the order it was noticed.
+/// Returns a line for each gap, without its end: all that is missing, in the order it was noticed;
+/// then how the rest was read.
 pub fn lines(snapshot: &Snapshot) -> Vec<String> {
-    snapshot.gaps().iter().map(|gap| line(gap, snapshot.entries.len())).collect()
+    let gaps = snapshot.gaps();
+    let gaps = gaps.iter().map(|gap| line(gap, snapshot.entries.len()));
+    let notes = snapshot.notes.iter().map(|note| sanitize::string(note).into_owned());
+    gaps.chain(notes).collect()
 }
 
 fn line(gap: &Gap, rows: usize) -> String {

@@ -69,3 +69,25 @@ fn a_hostile_process_name_cannot_drive_the_terminal() {
     let text = String::from_utf8(table).unwrap();
     assert_eq!(text.lines().count(), 2, "a header and one row: {text}");
 }
+
+#[test]
+fn who_may_not_use_bpf_is_told_when_it_was_asked_for_and_only_then() {
+    let (_listener, port) = listener();
+    let as_nobody = |args: &[&str]| {
+        let mut command = support::sockscope();
+        command.args(["list", "-t", &format!("sport {port}")]).args(args);
+        netns::as_nobody(&mut command).then(|| command.output().unwrap())
+    };
+    let Some(refused) = as_nobody(&["--owners", "bpf"]) else {
+        return skip("needs root to become nobody");
+    };
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    let told = text(refused.stderr);
+    assert!(told.contains("needs CAP_BPF and CAP_PERFMON") && told.contains("hint: "), "{told}");
+    let plain = as_nobody(&[]).unwrap();
+    assert_eq!(plain.status.code(), Some(0));
+    assert!(!text(plain.stderr).contains("BPF"), "nobody asked");
+    let verbose = text(as_nobody(&["-v"]).unwrap().stderr);
+    assert!(verbose.contains("owners: found by walking through /proc; "), "{verbose}");
+}

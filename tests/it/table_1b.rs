@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use rustix::net::{
@@ -30,18 +30,43 @@ fn python(program: &str) -> Option<(Running, Vec<String>)> {
 }
 
 /// The one socket on this local port in this state, as soon as it is there: a socket closed here lives
-/// on, for a moment, in a child that another test is just starting.
+/// on, for a moment, in a child that another test is just starting. However its owners are found, they
+/// are the same.
 #[track_caller]
 fn socket(port: impl Display, state: &str) -> Value {
+    let found = found_by("proc", &port, state);
+    if bpf_is_permitted() {
+        let by_bpf = found_by("bpf", &port, state);
+        let ownership = |socket: &Value| [own_owners(socket).into(), socket["ownership"].clone()];
+        assert_eq!(ownership(&by_bpf), ownership(&found), "BPF, and the walk");
+    }
+    found
+}
+
+#[track_caller]
+fn found_by(way: &str, port: &impl Display, state: &str) -> Value {
     let began = Instant::now();
     loop {
-        let mut found = support::list(&["-t", &format!("sport {port} and state {state}")]);
+        let filter = format!("sport {port} and state {state}");
+        let mut found = support::list(&["--owners", way, "-t", &filter]);
         if found.len() == 1 {
             return found.remove(0);
         }
         let waited = began.elapsed();
         assert!(waited < Duration::from_secs(10), "{state} on port {port}: {found:#?}");
     }
+}
+
+fn bpf_is_permitted() -> bool {
+    static IS_PERMITTED: OnceLock<bool> = OnceLock::new();
+    *IS_PERMITTED.get_or_init(|| {
+        let output = support::sockscope().args(["list", "--owners", "bpf"]).output().unwrap();
+        let is_permitted = output.status.code() != Some(2);
+        if !is_permitted {
+            skip(&format!("without BPF: {}", String::from_utf8_lossy(&output.stderr)));
+        }
+        is_permitted
+    })
 }
 
 /// What is said of each owner: who, which thread, which descriptor, how it was found.

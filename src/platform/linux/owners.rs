@@ -5,12 +5,14 @@
 //! nothing, and nothing is opened. What may not be read becomes a gap with its reason; a process
 //! that ends meanwhile is no gap, it holds nothing any more.
 
+pub(crate) mod bpf;
 pub(crate) mod in_flight;
 pub(crate) mod rings;
 pub(crate) mod threads;
 pub(crate) mod visibility;
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::mem::MaybeUninit;
 use std::num::NonZero;
 use std::os::fd::{AsFd, OwnedFd};
@@ -28,6 +30,7 @@ use super::netns;
 use super::privilege::Privilege;
 use super::stat::read_stat;
 use crate::error::cause;
+use crate::platform::OwnersBy;
 use crate::process::{Fd, Pid, Tid, Via};
 use crate::snapshot::{Gap, Missing};
 use crate::socket::{Inode, NetnsId};
@@ -89,12 +92,57 @@ impl Descriptor {
 pub(crate) struct Scan {
     /// Every holding found, by process and descriptor.
     pub(crate) holdings: Vec<Holding>,
-    /// Every descriptor of an io_uring met on the way.
-    pub(crate) rings: Vec<Descriptor>,
+    /// Every descriptor of an io_uring met on the way; absent where nobody looked for them.
+    pub(crate) rings: Option<Vec<Descriptor>>,
     /// Every descriptor of a network namespace met on the way.
     pub(crate) namespaces: Vec<(NetnsId, Descriptor)>,
     /// What could not be read.
     pub(crate) gaps: Vec<Gap>,
+    /// In which way it was found, and why not in another; absent where there is only one.
+    pub(crate) note: Option<String>,
+}
+
+/// With fewer processes than this the walk is done before a program is loaded.
+const FEW_PROCESSES: usize = 40;
+
+/// Finds every descriptor of every process that is one of these sockets.
+///
+/// # Errors
+///
+/// When the way asked for is refused.
+pub(crate) fn find(by: OwnersBy, wanted: &HashSet<Inode>) -> Result<Scan, bpf::Refusal> {
+    let by_bpf = || {
+        let note = Some("owners: found in one pass of a BPF iterator".to_owned());
+        bpf::scan(wanted).map(|holdings| Scan { holdings, note, ..Scan::default() })
+    };
+    let by_proc = |because: &dyn fmt::Display| {
+        let note = Some(format!("owners: found by walking through /proc; {because}"));
+        Scan { note, ..scan(Some(wanted)) }
+    };
+    Ok(match by {
+        OwnersBy::Bpf => by_bpf()?,
+        OwnersBy::Proc => by_proc(&"as asked for"),
+        OwnersBy::Auto if has_many_processes() => {
+            by_bpf().unwrap_or_else(|refusal| by_proc(&format_args!("BPF: {refusal}")))
+        }
+        OwnersBy::Auto => by_proc(&"there are few processes"),
+    })
+}
+
+/// Returns whether `/proc` lists more than a few processes; it is not read further than that.
+fn has_many_processes() -> bool {
+    let Ok(proc) = open_directory(CWD, c"/proc") else { return false };
+    // Listing costs by the entry: ask for a page at a time.
+    let mut space = [MaybeUninit::uninit(); 4096];
+    let mut entries = RawDir::new(&proc, &mut space);
+    let mut processes = 0;
+    while let Some(Ok(entry)) = entries.next() {
+        processes += usize::from(entry.file_name().to_bytes().iter().all(u8::is_ascii_digit));
+        if processes > FEW_PROCESSES {
+            return true;
+        }
+    }
+    false
 }
 
 /// Finds every descriptor of every process that is a socket; only of the `wanted` ones when given.
@@ -112,7 +160,7 @@ pub(crate) fn scan(wanted: Option<&HashSet<Inode>>) -> Scan {
     let mut gaps = failed(std::mem::take(&mut found.failures));
     gaps.extend(visibility::hidden_processes(&pids, &Privilege::read()));
     let Found { holdings, rings, namespaces, .. } = found;
-    Scan { holdings, rings, namespaces, gaps }
+    Scan { holdings, rings: Some(rings), namespaces, gaps, note: None }
 }
 
 /// Returns the number of every process that `/proc` lists.

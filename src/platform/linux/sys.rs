@@ -1,6 +1,8 @@
 //! The system calls that rustix does not have: each a function that is safe to call.
 #![expect(unsafe_code, reason = "system calls are made by number here")]
 
+pub(super) mod bpf;
+
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 

@@ -234,7 +234,7 @@ fn a_socket_registered_with_an_io_uring_is_found_without_a_descriptor() {
     let wanted = HashSet::from([inode]);
     let scan = scan(Some(&wanted));
     assert_eq!(scan.holdings, []);
-    let found = rings::scan(&scan.rings, &wanted, Deadline::after(Duration::from_mins(1)));
+    let found = rings::scan(&scan.rings.unwrap(), &wanted, Deadline::after(Duration::from_mins(1)));
     let expected = Holding { pid, tid: None, fd: None, inode, via: Via::IoUring };
     assert_eq!(found.holdings, [expected]);
 }

@@ -39,7 +39,7 @@ pub(crate) fn scan(wanted: &HashSet<Inode>, deadline: Deadline) -> Scan {
         gaps.push(Gap::new(Missing::Owners, why));
     }
     let Found { holdings, rings, namespaces, .. } = found;
-    Scan { holdings, rings, namespaces, gaps }
+    Scan { holdings, rings: Some(rings), namespaces, gaps, note: None }
 }
 
 impl Walk<'_> {

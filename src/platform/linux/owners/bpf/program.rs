@@ -1,0 +1,284 @@
+//! The program that the kernel runs for every descriptor of every process: where it is a socket, it
+//! writes one [`Record`].
+//!
+//! The kernel's `task_file` iterator (linux/kernel/bpf/task_iter.c) goes through the processes of our
+//! PID namespace. It visits a thread beside the first only when it has another descriptor table than
+//! that one, so tables of single threads, and of processes whose first thread has ended, are seen.
+
+use super::assembler::Line::{
+    Add, AddNumber, Call, Exit, IfZero, Load, Move, MoveNumber, MultiplyNumber, Place, Store,
+};
+use super::assembler::Register::{R0, R1, R2, R3, R6, R7, R8, R9, R10};
+use super::assembler::Size::{Double, Word};
+use super::assembler::{Helper, Label, Line, Register};
+use super::btf::{Btf, Name, TypeId};
+
+/// Where the kernel calls the program.
+const HOOK: Name = Name::Function("bpf_iter_task_file");
+
+const NAMES: &[Name] = &[
+    HOOK,
+    Name::Struct("bpf_iter__task_file"),
+    Name::Struct("bpf_iter_meta"),
+    Name::Struct("file"),
+    Name::Struct("inode"),
+    Name::Struct("pid"),
+    Name::Struct("task_struct"),
+    Name::Struct("upid"),
+];
+
+/// What the program is made of: the kernel's own layout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Layout {
+    pub(super) hook: TypeId,
+    meta: i16,
+    task: i16,
+    fd: i16,
+    file: i16,
+    seq: i16,
+    inode: i16,
+    inode_number: i16,
+    thread: i16,
+    process: i16,
+    leader: i16,
+    table: i16,
+    thread_pid: i16,
+    level: i16,
+    numbers: i16,
+    number: i16,
+    number_size: i32,
+}
+
+impl Layout {
+    /// Finds it in the kernel's types; `None` when the kernel has no such iterator.
+    pub(super) fn decode(btf: &[u8]) -> Option<Self> {
+        let btf = Btf::decode(btf, NAMES)?;
+        let context = |member| btf.offset("bpf_iter__task_file", member);
+        let task = |member| btf.offset("task_struct", member);
+        Some(Self {
+            hook: btf.id(HOOK)?,
+            meta: context("meta")?,
+            task: context("task")?,
+            fd: context("fd")?,
+            file: context("file")?,
+            seq: btf.offset("bpf_iter_meta", "seq")?,
+            inode: btf.offset("file", "f_inode")?,
+            inode_number: btf.offset("inode", "i_ino")?,
+            thread: task("pid")?,
+            process: task("tgid")?,
+            leader: task("group_leader")?,
+            table: task("files")?,
+            thread_pid: task("thread_pid")?,
+            level: btf.offset("pid", "level")?,
+            numbers: btf.offset("pid", "numbers")?,
+            number: btf.offset("upid", "nr")?,
+            number_size: btf.size("upid")?,
+        })
+    }
+}
+
+/// Which numbers processes are told by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// The machine's: those of the first PID namespace.
+    Global,
+    /// Those of the PID namespace that the reader is in.
+    Readers,
+}
+
+/// One descriptor that is a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Record {
+    /// The process.
+    pub(super) process: u32,
+    /// The thread whose table it is in; any one of those that share it.
+    pub(super) thread: u32,
+    /// The table: equal numbers, one table.
+    pub(super) table: u64,
+    /// The table of the process's first thread; 0 when that has ended.
+    pub(super) leaders_table: u64,
+    /// The number in the table.
+    pub(super) fd: u32,
+    /// The socket's inode.
+    pub(super) inode: u64,
+}
+
+/// Its size as the program writes it: every part of it an eight-byte number.
+pub(super) const RECORD_SIZE: usize = 48;
+
+// Where the parts are, from the end of the stack.
+const RECORD: i16 = -48;
+const PROCESS: i16 = RECORD;
+const THREAD: i16 = RECORD + 8;
+const TABLE: i16 = RECORD + 16;
+const LEADERS_TABLE: i16 = RECORD + 24;
+const FD: i16 = RECORD + 32;
+const INODE: i16 = RECORD + 40;
+// What is kept below it.
+const SCRATCH: i16 = RECORD - 8;
+const LEVEL: i16 = RECORD - 16;
+
+impl Record {
+    /// Reads one as the program wrote it; `None` for a process whose number could not be told.
+    pub(super) fn decode(bytes: &[u8; RECORD_SIZE]) -> Option<Self> {
+        let part = |offset: i16| {
+            let at = usize::try_from(offset - RECORD).ok()?;
+            bytes.get(at..)?.first_chunk().copied().map(u64::from_ne_bytes)
+        };
+        let small = |offset| u32::try_from(part(offset)?).ok();
+        Some(Self {
+            process: small(PROCESS).filter(|process| *process != 0)?,
+            thread: small(THREAD)?,
+            table: part(TABLE)?,
+            leaders_table: part(LEADERS_TABLE)?,
+            fd: small(FD)?,
+            inode: part(INODE)?,
+        })
+    }
+}
+
+/// Returns the program for a kernel of this layout.
+pub(super) fn assemble(at: &Layout, numbers: Numbers) -> Vec<Line> {
+    const OUT: Label = Label("out");
+    let mut lines = vec![
+        // After the last descriptor it is called once more, with neither.
+        Move(R6, R1),
+        Load(Double, R7, R6, at.file),
+        IfZero(R7, OUT),
+        Load(Double, R8, R6, at.task),
+        IfZero(R8, OUT),
+        Move(R1, R7),
+        Call(Helper::SockFromFile),
+        IfZero(R0, OUT),
+        // The socket.
+        Load(Word, R1, R6, at.fd),
+        Store(Double, R10, FD, R1),
+        Load(Double, R1, R7, at.inode),
+        Load(Double, R1, R1, at.inode_number),
+        Store(Double, R10, INODE, R1),
+        // The table.
+        Load(Double, R1, R8, at.table),
+        Store(Double, R10, TABLE, R1),
+        Load(Double, R9, R8, at.leader),
+        Load(Double, R1, R9, at.table),
+        Store(Double, R10, LEADERS_TABLE, R1),
+    ];
+    match numbers {
+        Numbers::Global => lines.extend([
+            Load(Word, R1, R8, at.process),
+            Store(Double, R10, PROCESS, R1),
+            Load(Word, R1, R8, at.thread),
+            Store(Double, R10, THREAD, R1),
+        ]),
+        Numbers::Readers => {
+            lines.extend([
+                Call(Helper::GetCurrentTask),
+                Load(Double, R1, R0, at.thread_pid),
+                IfZero(R1, OUT),
+                Load(Word, R1, R1, at.level),
+                MultiplyNumber(R1, at.number_size),
+                Store(Double, R10, LEVEL, R1),
+            ]);
+            lines.extend(translate(at, R9, PROCESS));
+            lines.extend(translate(at, R8, THREAD));
+        }
+    }
+    lines.extend([
+        Load(Double, R1, R6, at.meta),
+        Load(Double, R1, R1, at.seq),
+        Move(R2, R10),
+        AddNumber(R2, RECORD.into()),
+        MoveNumber(R3, -i32::from(RECORD)),
+        Call(Helper::SeqWrite),
+        Place(OUT),
+        MoveNumber(R0, 0),
+        Exit,
+    ]);
+    lines
+}
+
+/// Stores the number that a task has in the reader's PID namespace: `task->thread_pid->numbers[level].nr`.
+/// The iterator only goes to tasks that have one.
+fn translate(at: &Layout, task: Register, into: i16) -> [Line; 16] {
+    [
+        // A computed pointer may only be followed by way of the helper.
+        Move(R1, R10),
+        AddNumber(R1, SCRATCH.into()),
+        MoveNumber(R2, 8),
+        Move(R3, task),
+        AddNumber(R3, at.thread_pid.into()),
+        Call(Helper::ProbeReadKernel),
+        Load(Double, R3, R10, SCRATCH),
+        Load(Double, R1, R10, LEVEL),
+        Add(R3, R1),
+        AddNumber(R3, i32::from(at.numbers) + i32::from(at.number)),
+        Move(R1, R10),
+        AddNumber(R1, SCRATCH.into()),
+        MoveNumber(R2, 4),
+        Call(Helper::ProbeReadKernel),
+        Load(Word, R1, R10, SCRATCH),
+        Store(Double, R10, into, R1),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Linux 6.18 on x86-64, more or less.
+    const LAYOUT: Layout = Layout {
+        hook: TypeId(64_261),
+        meta: 0,
+        task: 8,
+        fd: 16,
+        file: 24,
+        seq: 0,
+        inode: 32,
+        inode_number: 64,
+        thread: 1400,
+        process: 1404,
+        leader: 1464,
+        table: 2000,
+        thread_pid: 1600,
+        level: 4,
+        numbers: 96,
+        number: 0,
+        number_size: 16,
+    };
+
+    fn text(numbers: Numbers) -> String {
+        let lines = assemble(&LAYOUT, numbers);
+        let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
+        lines.join("\n")
+    }
+
+    #[test]
+    fn the_program_is_this() {
+        insta::assert_snapshot!("global", text(Numbers::Global));
+        insta::assert_snapshot!("readers", text(Numbers::Readers));
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_is_written() {
+        let parts: [u64; 6] = [1, 2, 0xffff_8881_0000_0000, 0, 5, 1 << 40];
+        let bytes: Vec<u8> = parts.iter().flat_map(|part| part.to_ne_bytes()).collect();
+        let (process, thread, fd) = (1, 2, 5);
+        let expected =
+            Record { process, thread, table: parts[2], leaders_table: 0, fd, inode: 1 << 40 };
+        assert_eq!(Record::decode(bytes.first_chunk().unwrap()), Some(expected));
+    }
+
+    /// The numbers of processes are the same either way where the reader is in the first PID
+    /// namespace; so the kernel can say whether both programs are right.
+    #[test]
+    fn this_kernel_has_all_that_the_program_is_made_of() {
+        let Ok(types) = std::fs::read("/sys/kernel/btf/vmlinux") else {
+            eprintln!("SKIPPED: this kernel does not describe its types");
+            return;
+        };
+        let layout = Layout::decode(&types).unwrap();
+        for numbers in [Numbers::Global, Numbers::Readers] {
+            assert!(super::super::assembler::encode(&assemble(&layout, numbers)).is_some());
+        }
+    }
+}

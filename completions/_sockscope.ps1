@@ -90,6 +90,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List sockets with their owners; also: ls, or no command at all')
             [CompletionResult]::new('port', 'port', [CompletionResultType]::ParameterValue, 'Tell all about one port: listeners, peers, clients, what is left over, forwarders')
+            [CompletionResult]::new('why', 'why', [CompletionResultType]::ParameterValue, 'Tell whether a bind would succeed, and if not why and what to do')
             [CompletionResult]::new('close', 'close', [CompletionResultType]::ParameterValue, 'Close one connection from outside (Linux, root); a listener is refused')
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path')
             [CompletionResult]::new('connect', 'connect', [CompletionResultType]::ParameterValue, 'Connect to an echo server, send, and verify that every byte comes back')
@@ -97,7 +98,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Watch real sockets live: each call, and the rows it makes')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page, or write all pages to a directory')
-            [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of the listing, or of port')
+            [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of the listing, of port, or of why')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
@@ -172,6 +173,22 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
         'sockscope;port' {
             [CompletionResult]::new('--replay', '--replay', [CompletionResultType]::ParameterName, 'Look into a recording; - reads it from stdin')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'One JSON document (see sockscope schema port)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'sockscope;why' {
+            [CompletionResult]::new('--device', '--device', [CompletionResultType]::ParameterName, 'The program binds to this device (SO_BINDTODEVICE)')
+            [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'This user binds: a name or a number; only predicts')
+            [CompletionResult]::new('--pid', '--pid', [CompletionResultType]::ParameterName, 'This process binds, in its network namespace; only predicts')
+            [CompletionResult]::new('--record', '--record', [CompletionResultType]::ParameterName, 'Write what was read to a new file, for a bug report')
+            [CompletionResult]::new('--replay', '--replay', [CompletionResultType]::ParameterName, 'Predict from a recording; - reads it from stdin')
+            [CompletionResult]::new('--reuseaddr', '--reuseaddr', [CompletionResultType]::ParameterName, 'The program sets SO_REUSEADDR')
+            [CompletionResult]::new('--reuseport', '--reuseport', [CompletionResultType]::ParameterName, 'The program sets SO_REUSEPORT')
+            [CompletionResult]::new('--v6only', '--v6only', [CompletionResultType]::ParameterName, 'The program sets IPV6_V6ONLY')
+            [CompletionResult]::new('--no-probe', '--no-probe', [CompletionResultType]::ParameterName, 'Only predict: do not ask the kernel by a bind that is closed at once')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'One JSON document (see sockscope schema why)')
+            [CompletionResult]::new('--explain', '--explain', [CompletionResultType]::ParameterName, 'The long story of each cause, with its source')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
@@ -261,6 +278,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
         'sockscope;help' {
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List sockets with their owners; also: ls, or no command at all')
             [CompletionResult]::new('port', 'port', [CompletionResultType]::ParameterValue, 'Tell all about one port: listeners, peers, clients, what is left over, forwarders')
+            [CompletionResult]::new('why', 'why', [CompletionResultType]::ParameterValue, 'Tell whether a bind would succeed, and if not why and what to do')
             [CompletionResult]::new('close', 'close', [CompletionResultType]::ParameterValue, 'Close one connection from outside (Linux, root); a listener is refused')
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path')
             [CompletionResult]::new('connect', 'connect', [CompletionResultType]::ParameterValue, 'Connect to an echo server, send, and verify that every byte comes back')
@@ -268,7 +286,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Watch real sockets live: each call, and the rows it makes')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page, or write all pages to a directory')
-            [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of the listing, or of port')
+            [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of the listing, of port, or of why')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
@@ -276,6 +294,9 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             break
         }
         'sockscope;help;port' {
+            break
+        }
+        'sockscope;help;why' {
             break
         }
         'sockscope;help;close' {

@@ -49,6 +49,9 @@ _sockscope() {
             sockscope,show)
                 cmd="sockscope__subcmd__show"
                 ;;
+            sockscope,why)
+                cmd="sockscope__subcmd__why"
+                ;;
             sockscope__subcmd__help,close)
                 cmd="sockscope__subcmd__help__subcmd__close"
                 ;;
@@ -82,6 +85,9 @@ _sockscope() {
             sockscope__subcmd__help,show)
                 cmd="sockscope__subcmd__help__subcmd__show"
                 ;;
+            sockscope__subcmd__help,why)
+                cmd="sockscope__subcmd__help__subcmd__why"
+                ;;
             *)
                 ;;
         esac
@@ -89,7 +95,7 @@ _sockscope() {
 
     case "${cmd}" in
         sockscope)
-            opts="-i -t -u -w -x -0 -l -4 -6 -A -e -a -n -p -O -F -o -H -r -v -q -h -V --internet --pid --user --command --state --port --tcp --udp --raw --unix --packet --listening --ipv4 --ipv6 --query --extended --all --numeric --processes --oneline --json --jsonl --csv --fields --pids --columns --sort --no-header --wide --fds --resolve --resolve-timeout --color --verbose --quiet --backend --owners --netns --record --redact --replay --no-narrow --help --version list port close serve connect show demo completions man schema help"
+            opts="-i -t -u -w -x -0 -l -4 -6 -A -e -a -n -p -O -F -o -H -r -v -q -h -V --internet --pid --user --command --state --port --tcp --udp --raw --unix --packet --listening --ipv4 --ipv6 --query --extended --all --numeric --processes --oneline --json --jsonl --csv --fields --pids --columns --sort --no-header --wide --fds --resolve --resolve-timeout --color --verbose --quiet --backend --owners --netns --record --redact --replay --no-narrow --help --version list port why close serve connect show demo completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -299,7 +305,7 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__help)
-            opts="list port close serve connect show demo completions man schema help"
+            opts="list port why close serve connect show demo completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -466,6 +472,20 @@ _sockscope() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        sockscope__subcmd__help__subcmd__why)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         sockscope__subcmd__list)
             opts="-i -t -u -w -x -0 -l -4 -6 -A -e -a -n -p -O -F -o -H -r -v -q -h --internet --pid --user --command --state --port --tcp --udp --raw --unix --packet --listening --ipv4 --ipv6 --query --extended --all --numeric --processes --oneline --json --jsonl --csv --fields --pids --columns --sort --no-header --wide --fds --resolve --resolve-timeout --color --verbose --quiet --backend --owners --netns --record --redact --replay --no-narrow --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -597,7 +617,7 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__schema)
-            opts="-h --help list port"
+            opts="-h --help list port why"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -655,6 +675,40 @@ _sockscope() {
                 return 0
             fi
             case "${prev}" in
+                --replay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sockscope__subcmd__why)
+            opts="-h --reuseaddr --reuseport --v6only --device --user --pid --no-probe --json --explain --record --replay --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --device)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --record)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --replay)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

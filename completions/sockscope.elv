@@ -87,6 +87,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand --version 'Print version'
             cand list 'List sockets with their owners; also: ls, or no command at all'
             cand port 'Tell all about one port: listeners, peers, clients, what is left over, forwarders'
+            cand why 'Tell whether a bind would succeed, and if not why and what to do'
             cand close 'Close one connection from outside (Linux, root); a listener is refused'
             cand serve 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path'
             cand connect 'Connect to an echo server, send, and verify that every byte comes back'
@@ -94,7 +95,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand demo 'Watch real sockets live: each call, and the rows it makes'
             cand completions 'Print a completion script for a shell'
             cand man 'Print the manual page, or write all pages to a directory'
-            cand schema 'Print the JSON Schema of the listing, or of port'
+            cand schema 'Print the JSON Schema of the listing, of port, or of why'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'sockscope;list'= {
@@ -167,6 +168,21 @@ set edit:completion:arg-completer[sockscope] = {|@words|
         &'sockscope;port'= {
             cand --replay 'Look into a recording; - reads it from stdin'
             cand --json 'One JSON document (see sockscope schema port)'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'sockscope;why'= {
+            cand --device 'The program binds to this device (SO_BINDTODEVICE)'
+            cand --user 'This user binds: a name or a number; only predicts'
+            cand --pid 'This process binds, in its network namespace; only predicts'
+            cand --record 'Write what was read to a new file, for a bug report'
+            cand --replay 'Predict from a recording; - reads it from stdin'
+            cand --reuseaddr 'The program sets SO_REUSEADDR'
+            cand --reuseport 'The program sets SO_REUSEPORT'
+            cand --v6only 'The program sets IPV6_V6ONLY'
+            cand --no-probe 'Only predict: do not ask the kernel by a bind that is closed at once'
+            cand --json 'One JSON document (see sockscope schema why)'
+            cand --explain 'The long story of each cause, with its source'
             cand -h 'Print help'
             cand --help 'Print help'
         }
@@ -247,6 +263,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
         &'sockscope;help'= {
             cand list 'List sockets with their owners; also: ls, or no command at all'
             cand port 'Tell all about one port: listeners, peers, clients, what is left over, forwarders'
+            cand why 'Tell whether a bind would succeed, and if not why and what to do'
             cand close 'Close one connection from outside (Linux, root); a listener is refused'
             cand serve 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path'
             cand connect 'Connect to an echo server, send, and verify that every byte comes back'
@@ -254,12 +271,14 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand demo 'Watch real sockets live: each call, and the rows it makes'
             cand completions 'Print a completion script for a shell'
             cand man 'Print the manual page, or write all pages to a directory'
-            cand schema 'Print the JSON Schema of the listing, or of port'
+            cand schema 'Print the JSON Schema of the listing, of port, or of why'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'sockscope;help;list'= {
         }
         &'sockscope;help;port'= {
+        }
+        &'sockscope;help;why'= {
         }
         &'sockscope;help;close'= {
         }

@@ -75,6 +75,7 @@ complete -c sockscope -n "__fish_sockscope_needs_command" -s h -l help -d 'Print
 complete -c sockscope -n "__fish_sockscope_needs_command" -s V -l version -d 'Print version'
 complete -c sockscope -n "__fish_sockscope_needs_command" -a "list" -d 'List sockets with their owners; also: ls, or no command at all'
 complete -c sockscope -n "__fish_sockscope_needs_command" -a "port" -d 'Tell all about one port: listeners, peers, clients, what is left over, forwarders'
+complete -c sockscope -n "__fish_sockscope_needs_command" -a "why" -d 'Tell whether a bind would succeed, and if not why and what to do'
 complete -c sockscope -n "__fish_sockscope_needs_command" -a "close" -d 'Close one connection from outside (Linux, root); a listener is refused'
 complete -c sockscope -n "__fish_sockscope_needs_command" -a "serve" -d 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path'
 complete -c sockscope -n "__fish_sockscope_needs_command" -a "connect" -d 'Connect to an echo server, send, and verify that every byte comes back'
@@ -82,7 +83,7 @@ complete -c sockscope -n "__fish_sockscope_needs_command" -a "show" -d 'Show all
 complete -c sockscope -n "__fish_sockscope_needs_command" -a "demo" -d 'Watch real sockets live: each call, and the rows it makes'
 complete -c sockscope -n "__fish_sockscope_needs_command" -a "completions" -d 'Print a completion script for a shell'
 complete -c sockscope -n "__fish_sockscope_needs_command" -a "man" -d 'Print the manual page, or write all pages to a directory'
-complete -c sockscope -n "__fish_sockscope_needs_command" -a "schema" -d 'Print the JSON Schema of the listing, or of port'
+complete -c sockscope -n "__fish_sockscope_needs_command" -a "schema" -d 'Print the JSON Schema of the listing, of port, or of why'
 complete -c sockscope -n "__fish_sockscope_needs_command" -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s i -l internet -d 'As lsof: [46][tcp|udp][@HOST][:PORTS]; repeatable' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l pid -d 'Held by these processes: 1,22 or ^1' -r
@@ -135,6 +136,18 @@ complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s h -l help -
 complete -c sockscope -n "__fish_sockscope_using_subcommand port" -l replay -d 'Look into a recording; - reads it from stdin' -r -F
 complete -c sockscope -n "__fish_sockscope_using_subcommand port" -l json -d 'One JSON document (see sockscope schema port)'
 complete -c sockscope -n "__fish_sockscope_using_subcommand port" -s h -l help -d 'Print help'
+complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l device -d 'The program binds to this device (SO_BINDTODEVICE)' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l user -d 'This user binds: a name or a number; only predicts' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l pid -d 'This process binds, in its network namespace; only predicts' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l record -d 'Write what was read to a new file, for a bug report' -r -F
+complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l replay -d 'Predict from a recording; - reads it from stdin' -r -F
+complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l reuseaddr -d 'The program sets SO_REUSEADDR'
+complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l reuseport -d 'The program sets SO_REUSEPORT'
+complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l v6only -d 'The program sets IPV6_V6ONLY'
+complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l no-probe -d 'Only predict: do not ask the kernel by a bind that is closed at once'
+complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l json -d 'One JSON document (see sockscope schema why)'
+complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l explain -d 'The long story of each cause, with its source'
+complete -c sockscope -n "__fish_sockscope_using_subcommand why" -s h -l help -d 'Print help'
 complete -c sockscope -n "__fish_sockscope_using_subcommand close" -s y -l yes -d 'Close without asking'
 complete -c sockscope -n "__fish_sockscope_using_subcommand close" -s n -l dry-run -d 'Say what would be closed and what that does; close nothing'
 complete -c sockscope -n "__fish_sockscope_using_subcommand close" -s h -l help -d 'Print help'
@@ -174,14 +187,15 @@ complete -c sockscope -n "__fish_sockscope_using_subcommand demo" -s h -l help -
 complete -c sockscope -n "__fish_sockscope_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c sockscope -n "__fish_sockscope_using_subcommand man" -s h -l help -d 'Print help'
 complete -c sockscope -n "__fish_sockscope_using_subcommand schema" -s h -l help -d 'Print help'
-complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port close serve connect show demo completions man schema help" -f -a "list" -d 'List sockets with their owners; also: ls, or no command at all'
-complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port close serve connect show demo completions man schema help" -f -a "port" -d 'Tell all about one port: listeners, peers, clients, what is left over, forwarders'
-complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port close serve connect show demo completions man schema help" -f -a "close" -d 'Close one connection from outside (Linux, root); a listener is refused'
-complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port close serve connect show demo completions man schema help" -f -a "serve" -d 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path'
-complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port close serve connect show demo completions man schema help" -f -a "connect" -d 'Connect to an echo server, send, and verify that every byte comes back'
-complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port close serve connect show demo completions man schema help" -f -a "show" -d 'Show all that is known of one socket, and what its state means'
-complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port close serve connect show demo completions man schema help" -f -a "demo" -d 'Watch real sockets live: each call, and the rows it makes'
-complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port close serve connect show demo completions man schema help" -f -a "completions" -d 'Print a completion script for a shell'
-complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port close serve connect show demo completions man schema help" -f -a "man" -d 'Print the manual page, or write all pages to a directory'
-complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port close serve connect show demo completions man schema help" -f -a "schema" -d 'Print the JSON Schema of the listing, or of port'
-complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port close serve connect show demo completions man schema help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port why close serve connect show demo completions man schema help" -f -a "list" -d 'List sockets with their owners; also: ls, or no command at all'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port why close serve connect show demo completions man schema help" -f -a "port" -d 'Tell all about one port: listeners, peers, clients, what is left over, forwarders'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port why close serve connect show demo completions man schema help" -f -a "why" -d 'Tell whether a bind would succeed, and if not why and what to do'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port why close serve connect show demo completions man schema help" -f -a "close" -d 'Close one connection from outside (Linux, root); a listener is refused'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port why close serve connect show demo completions man schema help" -f -a "serve" -d 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port why close serve connect show demo completions man schema help" -f -a "connect" -d 'Connect to an echo server, send, and verify that every byte comes back'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port why close serve connect show demo completions man schema help" -f -a "show" -d 'Show all that is known of one socket, and what its state means'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port why close serve connect show demo completions man schema help" -f -a "demo" -d 'Watch real sockets live: each call, and the rows it makes'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port why close serve connect show demo completions man schema help" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port why close serve connect show demo completions man schema help" -f -a "man" -d 'Print the manual page, or write all pages to a directory'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port why close serve connect show demo completions man schema help" -f -a "schema" -d 'Print the JSON Schema of the listing, of port, or of why'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port why close serve connect show demo completions man schema help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

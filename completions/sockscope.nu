@@ -129,6 +129,23 @@ module completions {
     port: string              # The port: a number from 1 to 65535, or a service's name
   ]
 
+  # Tell whether a bind would succeed, and if not why and what to do
+  export extern "sockscope why" [
+    --reuseaddr               # The program sets SO_REUSEADDR
+    --reuseport               # The program sets SO_REUSEPORT
+    --v6only                  # The program sets IPV6_V6ONLY
+    --device: string          # The program binds to this device (SO_BINDTODEVICE)
+    --user: string            # This user binds: a name or a number; only predicts
+    --pid: string             # This process binds, in its network namespace; only predicts
+    --no-probe                # Only predict: do not ask the kernel by a bind that is closed at once
+    --json                    # One JSON document (see sockscope schema why)
+    --explain                 # The long story of each cause, with its source
+    --record: path            # Write what was read to a new file, for a bug report
+    --replay: path            # Predict from a recording; - reads it from stdin
+    --help(-h)                # Print help
+    target: string            # What is bound: 8080, 127.0.0.1:8080, udp:53, localhost:http
+  ]
+
   # Close one connection from outside (Linux, root); a listener is refused
   export extern "sockscope close" [
     --yes(-y)                 # Close without asking
@@ -212,13 +229,13 @@ module completions {
   ]
 
   def "nu-complete sockscope schema of" [] {
-    [ "list" "port" ]
+    [ "list" "port" "why" ]
   }
 
-  # Print the JSON Schema of the listing, or of port
+  # Print the JSON Schema of the listing, of port, or of why
   export extern "sockscope schema" [
     --help(-h)                # Print help
-    of?: string@"nu-complete sockscope schema of" # The command whose JSON it describes: list or port
+    of?: string@"nu-complete sockscope schema of" # The command whose JSON it describes: list, port or why
   ]
 
   # Print this message or the help of the given subcommand(s)
@@ -231,6 +248,10 @@ module completions {
 
   # Tell all about one port: listeners, peers, clients, what is left over, forwarders
   export extern "sockscope help port" [
+  ]
+
+  # Tell whether a bind would succeed, and if not why and what to do
+  export extern "sockscope help why" [
   ]
 
   # Close one connection from outside (Linux, root); a listener is refused
@@ -261,7 +282,7 @@ module completions {
   export extern "sockscope help man" [
   ]
 
-  # Print the JSON Schema of the listing, or of port
+  # Print the JSON Schema of the listing, of port, or of why
   export extern "sockscope help schema" [
   ]
 

@@ -21,6 +21,7 @@ pub mod serve;
 pub mod show;
 pub mod target;
 pub mod terminal;
+pub mod why;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -111,6 +112,9 @@ pub enum Command {
     /// Tell all about one port: listeners, peers, clients, what is left over, forwarders
     #[command(after_help = PORT_EXAMPLES)]
     Port(port::PortArgs),
+    /// Tell whether a bind would succeed, and if not why and what to do
+    #[command(after_help = why::EXAMPLES)]
+    Why(why::WhyArgs),
     /// Close one connection from outside (Linux, root); a listener is refused
     #[command(after_help = CLOSE_EXAMPLES)]
     Close(close::CloseArgs),
@@ -127,7 +131,7 @@ pub enum Command {
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write all pages to a directory
     Man(man::ManArgs),
-    /// Print the JSON Schema of the listing, or of port
+    /// Print the JSON Schema of the listing, of port, or of why
     Schema(schema::SchemaArgs),
 }
 
@@ -136,6 +140,7 @@ impl Command {
         match self {
             Self::List(args) => list::run(args, io),
             Self::Port(args) => port::run(args, io),
+            Self::Why(args) => why::run(args, io),
             Self::Close(args) => close::run(args, io),
             Self::Serve(args) => serve::run(args, io),
             Self::Connect(args) => connect::run(args, io),

@@ -1,14 +1,29 @@
-//! Why a bind fails, and the least harmful way out: the words for it.
+//! Why a bind fails, and the least harmful way out.
+//!
+//! Pure: [`diagnose`] concludes from one [`crate::snapshot::Snapshot`] and the [`BindFacts`] beside it;
+//! `platform` reads both, and makes the [`Probe`] that asks the kernel itself.
 
+mod causes;
 mod facts;
+mod judge;
 pub mod message;
+mod probe;
+mod reason;
+mod remedies;
 mod remedy;
 mod request;
+mod rules;
 mod ways_out;
+
+#[cfg(test)]
+mod tests;
 
 use crate::snapshot::Entry;
 
 pub use facts::{BindFacts, Confinement, FileKind, LocalAddress, PathFacts, SocketUnit, Usage};
+pub use judge::{diagnose, undecided};
+pub use probe::Probe;
+pub use reason::{About, REASONS, Reason};
 pub use remedy::{Action, Harm, Remedy};
 pub use request::{BindRequest, Binder, Target};
 pub use ways_out::ways_out;
@@ -19,8 +34,12 @@ pub use ways_out::ways_out;
 pub struct Diagnosis {
     /// What was asked about.
     pub request: BindRequest,
-    /// Whether it would succeed.
+    /// Whether it would succeed: what the kernel said, else what was predicted.
     pub verdict: Verdict,
+    /// What follows from the rules and what was read.
+    pub prediction: Verdict,
+    /// What the kernel said when it was asked; absent when it was not.
+    pub probe: Option<Probe>,
     /// Why not, or what to know although it would; the most certain first.
     pub causes: Vec<Cause>,
     /// What can be done, the least harmful first.
@@ -54,6 +73,19 @@ pub enum Call {
     Bind,
     Listen,
     Connect,
+}
+
+impl Call {
+    /// Returns the call's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Socket => "socket",
+            Self::Setsockopt => "setsockopt",
+            Self::Bind => "bind",
+            Self::Listen => "listen",
+            Self::Connect => "connect",
+        }
+    }
 }
 
 /// The errors those calls fail with, by name (`errno(3)`), the same on every system.
@@ -103,12 +135,4 @@ pub enum Certainty {
     Likely,
     /// It could be: nothing that was read speaks against it.
     Possible,
-}
-
-/// Why a bind fails. Each has a fixed word, the same in every format and version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Reason {
-    /// Somebody listens at the same address.
-    Listener,
 }

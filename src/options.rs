@@ -11,6 +11,8 @@ pub struct SocketOptions {
     pub reuse_address: Option<bool>,
     /// Whether others of the same user may bind the same address too (`SO_REUSEPORT`).
     pub reuse_port: Option<bool>,
+    /// Whether an IPv6 socket refuses IPv4 (`IPV6_V6ONLY`).
+    pub v6only: Option<bool>,
     /// Whether small writes are sent at once (`TCP_NODELAY`).
     pub no_delay: Option<bool>,
     /// Whether an idle connection is probed (`SO_KEEPALIVE`).
@@ -32,6 +34,7 @@ impl SocketOptions {
         let flags = [
             ("SO_REUSEADDR", self.reuse_address),
             ("SO_REUSEPORT", self.reuse_port),
+            ("IPV6_V6ONLY", self.v6only),
             ("TCP_NODELAY", self.no_delay),
             ("SO_KEEPALIVE", self.keepalive),
         ];

@@ -14,6 +14,8 @@ pub mod linux;
 pub mod lookup;
 #[cfg(all(feature = "portable", any(target_os = "linux", target_os = "macos", windows)))]
 pub mod portable;
+#[cfg(feature = "cli")]
+pub mod probe;
 #[cfg(any(target_os = "linux", all(feature = "portable", any(target_os = "macos", windows))))]
 mod process;
 #[cfg(feature = "cli")]
@@ -30,6 +32,7 @@ pub mod signals;
 mod unsupported;
 pub(crate) mod users;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::ops::RangeInclusive;
@@ -39,8 +42,8 @@ pub use destroy::{DestroyError, destroy};
 use crate::diagnose::{BindFacts, BindRequest};
 use crate::error::CollectError;
 use crate::options::SocketOptions;
-use crate::process::{Fd, Pid};
-use crate::snapshot::Collected;
+use crate::process::{Fd, Pid, Via};
+use crate::snapshot::{Collected, Entry};
 use crate::socket::{Cookie, Family, NetnsId, Protocol};
 use crate::state::TcpState;
 
@@ -204,4 +207,22 @@ pub fn holder_options(pid: Pid, fd: Fd, cookie: Cookie) -> io::Result<SocketOpti
         target_os = "linux" => linux::holder_options::read(pid, fd, cookie),
         _ => Err(io::ErrorKind::Unsupported.into()),
     }
+}
+
+/// How many sockets' options are read at most: each takes a copy of a descriptor.
+const MAX_OPTIONS: usize = 256;
+
+/// Reads the options of these sockets, as far as their holders may be looked into; see
+/// [`holder_options`].
+pub fn options_of(entries: &[&Entry]) -> BTreeMap<Cookie, SocketOptions> {
+    let options = |entry: &&Entry| {
+        let cookie = entry.socket.cookie?;
+        let owners = entry.ownership.owners().iter();
+        let mut descriptors = owners
+            .filter(|owner| owner.via == Via::Fd && owner.tid.is_none())
+            .filter_map(|owner| Some((owner.process.pid, owner.fd?)));
+        let options = descriptors.find_map(|(pid, fd)| holder_options(pid, fd, cookie).ok())?;
+        Some((cookie, options))
+    };
+    entries.iter().take(MAX_OPTIONS).filter_map(options).collect()
 }

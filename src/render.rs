@@ -7,6 +7,7 @@
 //! | [`csv`] | the same columns as the table, comma-separated |
 //! | [`fields`] | lsof's `-F` fields |
 //! | [`pids`] | process numbers only |
+//! | [`diagnosis`] | why a bind fails |
 //! | [`show`] | all of one socket, on a page |
 //! | [`summary`] | what could not be seen, in one line |
 //!
@@ -16,6 +17,7 @@
 
 pub mod column;
 pub mod csv;
+pub mod diagnosis;
 pub mod fields;
 pub mod json;
 pub mod names;

@@ -3,12 +3,12 @@
 use clap::{Args, ValueEnum};
 
 use crate::cli::{Exit, Io};
-use crate::render::{json, port};
+use crate::render::{diagnosis, json, port};
 
 /// The arguments of `sockscope schema`.
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
-    /// The command whose JSON it describes: list or port
+    /// The command whose JSON it describes: list, port or why
     #[arg(value_name = "COMMAND", value_enum, default_value_t, hide_possible_values = true)]
     pub of: Schema,
 }
@@ -20,6 +20,7 @@ pub enum Schema {
     #[default]
     List,
     Port,
+    Why,
 }
 
 /// Writes the schema.
@@ -27,6 +28,7 @@ pub fn run(args: &SchemaArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
     let schema = match args.of {
         Schema::List => json::schema(),
         Schema::Port => port::json::schema(),
+        Schema::Why => diagnosis::json::schema(),
     };
     io.stdout.write_all(schema.as_bytes())?;
     Ok(Exit::Found)

@@ -1,5 +1,7 @@
 //! Sockets and their owners as parts of a sentence, safe for a terminal.
 
+use unicode_width::UnicodeWidthStr as _;
+
 use crate::process::{HiddenReason, Ownership, Process};
 use crate::render::row::Row;
 use crate::render::sanitize;
@@ -70,6 +72,22 @@ pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{s}")
 }
 
+/// Breaks a text at spaces. A word that is wider than the room has a line of its own.
+pub fn wrap(text: &str, room: Option<usize>) -> Vec<String> {
+    let Some(room) = room else { return vec![text.to_owned()] };
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +118,12 @@ mod tests {
         for entry in &fixture::snapshot().entries {
             assert!(!ends(&entry.socket).contains(char::is_control));
         }
+    }
+
+    #[test]
+    fn lines_break_at_spaces_and_long_words_stand_alone() {
+        assert_eq!(wrap("one two three", Some(7)), ["one two", "three"]);
+        assert_eq!(wrap("a verylongword b", Some(5)), ["a", "verylongword", "b"]);
+        assert_eq!(wrap("one two", None), ["one two"]);
     }
 }

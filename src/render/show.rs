@@ -5,13 +5,12 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
-use unicode_width::UnicodeWidthStr as _;
 
 use crate::details::Details;
 use crate::explain::{self, Actor, Meaning};
 use crate::options::SocketOptions;
 use crate::process::{HiddenReason, Owner, Ownership, Process};
-use crate::render::{json, sanitize};
+use crate::render::{json, phrase, sanitize};
 use crate::snapshot::{Entry, Gap, Snapshot, Timestamp};
 use crate::socket::{Endpoint, Family, Protocol, Queues, Socket, Timer, TimerKind};
 use crate::state::TcpState;
@@ -342,29 +341,13 @@ impl Lines {
         let room = width.map(|width| width.saturating_sub(LABELS).max(20));
         for (label, text) in &self.lines {
             let mut label = *label;
-            for line in wrap(text, room) {
+            for line in phrase::wrap(text, room) {
                 writeln!(out, "{label:LABELS$}{line}")?;
                 label = "";
             }
         }
         Ok(())
     }
-}
-
-/// Breaks a text at spaces. A word that is wider than the room has a line of its own.
-fn wrap(text: &str, room: Option<usize>) -> Vec<String> {
-    let Some(room) = room else { return vec![text.to_owned()] };
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.width() + 1 + word.width() <= room => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 /// Writes `tcp 127.0.0.1:80 -> 127.0.0.1:5000`.
@@ -558,6 +541,8 @@ pub fn write_json(page: &Page<'_>, out: &mut dyn Write) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use unicode_width::UnicodeWidthStr as _;
+
     use super::*;
     use crate::render::fixture;
 
@@ -598,12 +583,5 @@ mod tests {
     fn whoever_is_hidden_is_said_to_be_and_why() {
         assert!(page(10, None).contains("you may not see: run as root (sudo); it belongs to 70"));
         assert!(page(11, None).contains("it was gone, or handed on, while we looked"));
-    }
-
-    #[test]
-    fn lines_break_at_spaces_and_long_words_stand_alone() {
-        assert_eq!(wrap("one two three", Some(7)), ["one two", "three"]);
-        assert_eq!(wrap("a verylongword b", Some(5)), ["a", "verylongword", "b"]);
-        assert_eq!(wrap("one two", None), ["one two"]);
     }
 }

@@ -41,6 +41,8 @@ mod show;
 mod support;
 #[cfg(target_os = "linux")]
 mod table_1b;
+#[cfg(target_os = "linux")]
+mod why;
 
 /// A file of tests that nobody compiles is worse than none.
 #[test]

@@ -36,6 +36,7 @@ fn options(copy: &OwnedFd) -> SocketOptions {
     SocketOptions {
         reuse_address: sockopt::socket_reuseaddr(copy).ok(),
         reuse_port: sockopt::socket_reuseport(copy).ok(),
+        v6only: sockopt::ipv6_v6only(copy).ok(),
         no_delay: sockopt::tcp_nodelay(copy).ok(),
         keepalive: sockopt::socket_keepalive(copy).ok(),
         keepalive_idle_s: sockopt::tcp_keepidle(copy).ok().map(|time| time.as_secs()),

@@ -1,0 +1,248 @@
+//! `sockscope why`: would a bind succeed, and if not, why, and what can be done.
+
+pub mod target;
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use crate::cli::error::Failure;
+use crate::cli::{Exit, Io};
+use crate::diagnose::{
+    BindFacts, BindRequest, Binder, Diagnosis, Probe, Reason, Target, Verdict, diagnose, undecided,
+};
+use crate::filter::Names as _;
+use crate::join::join;
+use crate::nearest::nearest;
+use crate::platform::lookup::SystemNames;
+use crate::platform::probe::probe;
+use crate::platform::replay::{self, Replay};
+use crate::platform::services::Services;
+use crate::platform::{self, Backend, NetnsWish, PortWish, Request};
+use crate::process::{HiddenReason, Ownership, Pid, Uid};
+use crate::render::diagnosis::{self, json};
+use crate::render::summary;
+use crate::snapshot::{Collected, Gap, Missing, Snapshot};
+use crate::socket::{Interface, Protocol};
+use crate::text::Text;
+
+/// The examples at the end of `sockscope why --help`.
+pub const EXAMPLES: &str = "\
+Examples:
+  sockscope why 8080                  any address, IPv4 and IPv6
+  sockscope why 127.0.0.1:8080        one address; also [::1]:8080, localhost:http
+  sockscope why udp:53 --reuseaddr
+  sockscope why 80 --explain          the long story, with the rule's source
+
+Exit codes: 0 it would succeed, 1 it would not, 2 it cannot be told, or trouble
+";
+
+/// The arguments of `sockscope why`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct WhyArgs {
+    /// What is bound: 8080, 127.0.0.1:8080, udp:53, localhost:http
+    #[arg(value_name = "TARGET", allow_hyphen_values = true)]
+    pub target: String,
+    /// The program sets SO_REUSEADDR
+    #[arg(long)]
+    pub reuseaddr: bool,
+    /// The program sets SO_REUSEPORT
+    #[arg(long)]
+    pub reuseport: bool,
+    /// The program sets IPV6_V6ONLY
+    #[arg(long)]
+    pub v6only: bool,
+    /// The program binds to this device (SO_BINDTODEVICE)
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// This user binds: a name or a number; only predicts
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    /// This process binds, in its network namespace; only predicts
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    pub pid: Option<u32>,
+    /// Only predict: do not ask the kernel by a bind that is closed at once
+    #[arg(long)]
+    pub no_probe: bool,
+    /// One JSON document (see sockscope schema why)
+    #[arg(long)]
+    pub json: bool,
+    /// The long story of each cause, with its source
+    #[arg(long, conflicts_with = "json")]
+    pub explain: bool,
+    /// Write what was read to a new file, for a bug report
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// Predict from a recording; - reads it from stdin
+    #[arg(long, value_name = "FILE", conflicts_with = "record")]
+    pub replay: Option<PathBuf>,
+}
+
+/// Answers. Exit 0 when the bind would succeed, 1 when it would not, 2 when that cannot be told.
+pub fn run(args: &WhyArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
+    let names = SystemNames::new();
+    let targets = target::parse(&args.target, &names, &Services::read())?;
+    let options = options(args, &names)?;
+    let requests: Vec<BindRequest> =
+        targets.into_iter().map(|target| BindRequest { target, ..options.clone() }).collect();
+
+    let (mut snapshot, collected) = collect(args, &requests)?;
+    if let Some(path) = &args.record {
+        replay::record_file(&collected, path)
+            .with_context(|| format!("cannot record to {}", path.display()))?;
+    }
+    let mut answers = Vec::new();
+    for request in &requests {
+        let (mut diagnosis, gaps) = ask(args, &snapshot, request);
+        for gap in gaps {
+            if !snapshot.unread.contains(&gap) {
+                snapshot.unread.push(gap);
+            }
+        }
+        if diagnosis.is_contradicted() {
+            // It may have changed between the look and the probe.
+            let (now, _) = collect(args, &requests)?;
+            let before = diagnosis;
+            (diagnosis, _) = ask(args, &now, request);
+            snapshot = now;
+            if matches!(before.prediction, Verdict::Fails { .. }) && !diagnosis.is_contradicted() {
+                diagnosis.add_gone(&before);
+            }
+        }
+        answers.push(diagnosis);
+    }
+    show(args, &answers, snapshot, io)?;
+    Ok(exit(&answers))
+}
+
+fn options(args: &WhyArgs, names: &SystemNames) -> anyhow::Result<BindRequest> {
+    let user = |name: &String| match name.parse() {
+        Ok(number) => Ok(Uid(number)),
+        Err(_) => names.user(name).ok_or_else(|| {
+            let failure = Failure::new(format!("there is no user '{name}'"));
+            match names.users().and_then(|users| nearest(name, users)) {
+                Some(name) => failure.hint(format!("did you mean '{name}'?")),
+                None => failure,
+            }
+        }),
+    };
+    let device = |name: &String| match names.interface(name) {
+        Some(index) => Ok(Interface { index, name: Some(Text::from(name.as_str())) }),
+        None => Err(Failure::new(format!("there is no network device '{name}'"))),
+    };
+    let mut options = BindRequest::plain(Target::Unix(Text::from("")));
+    options.reuse_address = args.reuseaddr;
+    options.reuse_port = args.reuseport;
+    options.v6only = args.v6only.then_some(true);
+    options.device = args.device.as_ref().map(device).transpose()?;
+    options.by = Binder { uid: args.user.as_ref().map(user).transpose()?, pid: args.pid.map(Pid) };
+    Ok(options)
+}
+
+/// Reads what concerns the ports asked about.
+fn collect(args: &WhyArgs, requests: &[BindRequest]) -> anyhow::Result<(Snapshot, Collected)> {
+    let mut request = Request {
+        protocols: vec![Protocol::Tcp, Protocol::Udp],
+        process_details: true,
+        ..Request::default()
+    };
+    let port = requests.iter().find_map(|request| match request.target {
+        Target::Inet { port, .. } => Some(port),
+        Target::Unix(_) => None,
+    });
+    request.ports = port.map(|port| PortWish::Local(port..=port));
+    if let Some(pid) = args.pid {
+        request.netns = NetnsWish::Of(Pid(pid));
+    }
+    let mut backend: Box<dyn Backend> = match &args.replay {
+        Some(path) => Box::new(Replay::open(path)?),
+        None => platform::native(),
+    };
+    let collected = backend.collect(&request)?;
+    Ok((join(collected.clone()), collected))
+}
+
+/// Predicts, and asks the kernel unless that is not wanted.
+fn ask(args: &WhyArgs, snapshot: &Snapshot, request: &BindRequest) -> (Diagnosis, Vec<Gap>) {
+    if args.replay.is_some() {
+        // Nothing of this machine counts for a recording.
+        return (diagnose(snapshot, &BindFacts::default(), request), Vec::new());
+    }
+    let mut facts = platform::bind_facts(request);
+    facts.options.extend(platform::options_of(&undecided(snapshot, &facts, request)));
+    let diagnosis = diagnose(snapshot, &facts, request);
+    if args.no_probe {
+        return (diagnosis, facts.gaps);
+    }
+    let made = match would_disturb(&diagnosis) {
+        Some(why) if is_udp(request) => Probe::NotMade { why: why.to_owned() },
+        disturbed => probe(request, disturbed.is_none()),
+    };
+    (diagnosis.with_probe(made), facts.gaps)
+}
+
+const fn is_udp(request: &BindRequest) -> bool {
+    matches!(request.target, Target::Inet { protocol: Protocol::Udp, .. })
+}
+
+/// Returns why a probe would take from others what is meant for them, if it may succeed beside them.
+fn would_disturb(diagnosis: &Diagnosis) -> Option<&'static str> {
+    let may_succeed = !matches!(diagnosis.prediction, Verdict::Fails { .. });
+    let serves = |cause: &crate::diagnose::Cause| {
+        cause.reason != Reason::OtherDevice
+            && cause.sockets.iter().any(|entry| entry.socket.is_listening())
+    };
+    (may_succeed && diagnosis.causes.iter().any(serves))
+        .then_some("for an instant it would get what is meant for those who share the port")
+}
+
+fn show(
+    args: &WhyArgs,
+    diagnoses: &[Diagnosis],
+    mut snapshot: Snapshot,
+    io: &mut Io<'_>,
+) -> anyhow::Result<()> {
+    // From here on only what is shown counts, in the gaps too.
+    let is_shown = |id| {
+        let causes = diagnoses.iter().flat_map(|diagnosis| &diagnosis.causes);
+        causes.flat_map(|cause| &cause.sockets).any(|entry| entry.socket.id == id)
+    };
+    snapshot.entries.retain(|entry| is_shown(entry.socket.id));
+    keep_what_matters(&mut snapshot);
+    if args.json {
+        json::write(diagnoses, &snapshot, io.stdout)?;
+    } else {
+        let options =
+            diagnosis::Options { width: io.terminal.width.map(usize::from), explain: args.explain };
+        diagnosis::write(diagnoses, options, io.stdout)?;
+    }
+    io.stdout.flush()?;
+    if let Some(line) = summary::summary(&snapshot) {
+        writeln!(io.stderr, "{line}")?;
+    }
+    Ok(())
+}
+
+/// Drops the gaps that take nothing from the answer.
+fn keep_what_matters(snapshot: &mut Snapshot) {
+    let hidden = Ownership::Hidden(HiddenReason::Permission);
+    let any_hidden = snapshot.entries.iter().any(|entry| entry.ownership == hidden);
+    snapshot.unread.retain(|gap| match gap.what {
+        Missing::Sockets | Missing::Namespaces | Missing::BoundSockets | Missing::BindFacts => true,
+        Missing::Descriptors | Missing::Owners => any_hidden,
+        Missing::SocketFacts | Missing::ProcessFacts | Missing::UserNames => false,
+    });
+}
+
+/// One bind that fails decides, then one that cannot be told.
+fn exit(diagnoses: &[Diagnosis]) -> Exit {
+    let any = |is: fn(Verdict) -> bool| diagnoses.iter().any(|diagnosis| is(diagnosis.verdict));
+    if any(|verdict| matches!(verdict, Verdict::Fails { .. })) {
+        Exit::Nothing
+    } else if any(|verdict| verdict == Verdict::Unknown) {
+        Exit::Trouble
+    } else {
+        Exit::Found
+    }
+}

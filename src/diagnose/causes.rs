@@ -1,0 +1,185 @@
+//! From the sockets that matter to causes: which reason each is, and what shows it.
+
+use crate::diagnose::facts::BindFacts;
+use crate::diagnose::reason::Reason;
+use crate::diagnose::rules::{Newcomer, Stand, holder_option};
+use crate::diagnose::{Cause, Certainty};
+use crate::process::Ownership;
+use crate::snapshot::Entry;
+use crate::socket::{Endpoint, Family, Socket, TimerKind};
+use crate::state::TcpState;
+
+/// Returns the causes, one for each reason.
+pub(super) fn causes(
+    newcomer: &Newcomer,
+    stands: &[(Stand, &Entry)],
+    all: &[&Entry],
+    facts: &BindFacts,
+) -> Vec<Cause> {
+    let mut causes: Vec<Cause> = Vec::new();
+    for &(stand, entry) in stands {
+        let reason = match stand {
+            Stand::Apart => continue,
+            Stand::OtherDevice => Reason::OtherDevice,
+            Stand::Shares | Stand::Admits => Reason::Shared,
+            Stand::Blocks | Stand::Unknown => reason(newcomer, entry, all, facts),
+        };
+        let certainty =
+            if stand == Stand::Unknown { Certainty::Possible } else { Certainty::Certain };
+        let known =
+            causes.iter_mut().find(|cause| (cause.reason, cause.certainty) == (reason, certainty));
+        match known {
+            Some(cause) => cause.sockets.push(entry.clone()),
+            None => causes.push(Cause {
+                reason,
+                certainty,
+                sockets: vec![entry.clone()],
+                evidence: Vec::new(),
+            }),
+        }
+    }
+    for cause in &mut causes {
+        cause.evidence = evidence(newcomer, cause, facts);
+    }
+    causes
+}
+
+/// Returns what a holder in the way is.
+fn reason(newcomer: &Newcomer, entry: &Entry, all: &[&Entry], facts: &BindFacts) -> Reason {
+    let socket = &entry.socket;
+    let is_receiver = socket.state.is_none() && socket.peer.is_none();
+    match socket.state {
+        Some(TcpState::TimeWait) => Reason::TimeWait,
+        _ if entry.ownership == Ownership::Kernel => Reason::Orphan,
+        Some(TcpState::Bound | TcpState::Closed) if has_connections(socket, all) => {
+            Reason::ClosedListener
+        }
+        Some(TcpState::Bound | TcpState::Closed) => Reason::BoundOnly,
+        Some(TcpState::Listen) if newcomer.reuse_port => Reason::ReusePort,
+        Some(TcpState::Listen) => address_reason(newcomer, socket),
+        None if is_receiver && newcomer.reuse_port => Reason::ReusePort,
+        None if is_receiver => address_reason(newcomer, socket),
+        _ if is_client(socket, all, facts) => Reason::EphemeralClient,
+        _ => Reason::Connection,
+    }
+}
+
+fn address_reason(newcomer: &Newcomer, socket: &Socket) -> Reason {
+    let theirs = socket.local.as_ref().and_then(Endpoint::canonical_address);
+    let is_dual = socket.family == Family::Inet6
+        && theirs.is_some_and(|theirs| theirs.is_ipv6() && theirs.is_unspecified());
+    if theirs == Some(newcomer.address.to_canonical()) {
+        Reason::Listener
+    } else if is_dual && newcomer.address.to_canonical().is_ipv4() {
+        Reason::DualStack
+    } else {
+        Reason::OverlappingListener
+    }
+}
+
+/// Returns true when connections are left that a socket accepted while it listened: with its port, and
+/// with an owner of its own.
+fn has_connections(socket: &Socket, all: &[&Entry]) -> bool {
+    all.iter().any(|other| {
+        other.socket.protocol == socket.protocol
+            && other.socket.peer.is_some()
+            && has_port_of(&other.socket, socket)
+    })
+}
+
+fn has_port_of(one: &Socket, other: &Socket) -> bool {
+    let port = |socket: &Socket| socket.local.as_ref().and_then(Endpoint::port);
+    port(one) == port(other)
+}
+
+/// The range Linux has when nobody changed it (`net.ipv4.ip_local_port_range`, ip(7)).
+const EPHEMERAL: std::ops::RangeInclusive<u16> = 32768..=60999;
+
+/// Returns true for a connection that was made from here: its own port is of those that the kernel
+/// hands out, its peer's is not, or its peer is a listener of this machine.
+fn is_client(socket: &Socket, all: &[&Entry], facts: &BindFacts) -> bool {
+    let port = |end: &Option<Endpoint>| end.as_ref().and_then(Endpoint::port);
+    let range = facts.ephemeral.clone().unwrap_or(EPHEMERAL);
+    let (Some(local), Some(peer)) = (port(&socket.local), port(&socket.peer)) else { return false };
+    let listens = |port| {
+        all.iter().any(|other| {
+            other.socket.protocol == socket.protocol
+                && other.socket.is_listening()
+                && other.socket.local.as_ref().and_then(Endpoint::port) == Some(port)
+        })
+    };
+    socket.state == Some(TcpState::SynSent)
+        || listens(peer)
+        || (range.contains(&local) && !range.contains(&peer))
+}
+
+/// Returns what shows the cause.
+fn evidence(newcomer: &Newcomer, cause: &Cause, facts: &BindFacts) -> Vec<String> {
+    let mut evidence = Vec::new();
+    let sockets = || cause.sockets.iter().map(|entry| &entry.socket);
+    if cause.reason == Reason::TimeWait {
+        evidence.extend(seconds_left(sockets()).map(|left| match cause.sockets.len() {
+            1 => format!("it ends in {left} s"),
+            _ => format!("the last of them ends in {left} s"),
+        }));
+    }
+    if cause.reason == Reason::EphemeralClient
+        && let Some(range) = &facts.ephemeral
+    {
+        let (low, high) = (range.start(), range.end());
+        evidence.push(format!("net.ipv4.ip_local_port_range is {low} to {high}"));
+    }
+    if cause.reason == Reason::DualStack {
+        evidence.push("IPV6_V6ONLY is off on it".to_owned());
+    }
+    if cause.reason == Reason::OtherDevice {
+        return evidence;
+    }
+    if newcomer.reuse_port && cause.reason == Reason::ReusePort {
+        let users: Vec<_> = sockets().filter_map(|socket| socket.uid).collect();
+        if let (Some(ours), Some(theirs)) =
+            (newcomer.uid, users.iter().find(|uid| Some(**uid) != newcomer.uid))
+        {
+            evidence.push(format!("it belongs to user {theirs}, not to user {ours}"));
+        }
+    }
+    evidence.extend(option_evidence("SO_REUSEPORT", newcomer.reuse_port, sockets(), |socket| {
+        holder_option(socket, facts, |options| options.reuse_port)
+    }));
+    let matters = newcomer.reuse_address && cause.reason != Reason::ReusePort;
+    let asked = sockets().filter(|socket| socket.state != Some(TcpState::Listen));
+    evidence.extend(option_evidence("SO_REUSEADDR", matters, asked, |socket| {
+        holder_option(socket, facts, |options| options.reuse_address)
+    }));
+    evidence
+}
+
+/// Says how the holders have an option, when the newcomer has it.
+fn option_evidence<'a>(
+    name: &str,
+    newcomer: bool,
+    holders: impl Iterator<Item = &'a Socket>,
+    option: impl Fn(&Socket) -> Option<bool>,
+) -> Option<String> {
+    let holders: Vec<Option<bool>> = holders.map(option).collect();
+    if !newcomer || holders.is_empty() {
+        return None;
+    }
+    let words = if holders.iter().all(|holder| *holder == Some(true)) {
+        "is on"
+    } else if holders.contains(&Some(false)) {
+        "is off"
+    } else {
+        "cannot be read"
+    };
+    Some(format!("{name} {words} on it"))
+}
+
+/// Returns after how many seconds the last of these is over; `None` when one of them may stay longer.
+fn seconds_left<'a>(mut sockets: impl Iterator<Item = &'a Socket>) -> Option<u64> {
+    sockets.try_fold(0, |longest, socket| {
+        let timer = socket.timer.filter(|timer| timer.kind == TimerKind::Timewait)?;
+        // TIME_WAIT is over within the millisecond; people are told the next full second.
+        Some(longest.max(u64::from(timer.expires_ms).div_ceil(1000)))
+    })
+}

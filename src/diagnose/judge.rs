@@ -1,0 +1,146 @@
+//! The judgement: each of the kernel's checks in the order in which it makes them.
+
+use crate::diagnose::causes;
+use crate::diagnose::facts::BindFacts;
+use crate::diagnose::remedies;
+use crate::diagnose::request::{BindRequest, Target};
+use crate::diagnose::rules::{self, Newcomer, Stand};
+use crate::diagnose::{Call, Cause, Diagnosis, Errno, Verdict};
+use crate::snapshot::{Entry, Snapshot};
+
+/// What is judged, and from what.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Case<'a> {
+    pub(super) request: &'a BindRequest,
+    pub(super) facts: &'a BindFacts,
+    pub(super) snapshot: &'a Snapshot,
+}
+
+/// What one check says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    /// What comes of the bind when every other check passes; [`Verdict::Free`] when this one passes.
+    pub(super) verdict: Verdict,
+    /// Why, or what is to be known although it passes.
+    pub(super) causes: Vec<Cause>,
+}
+
+impl Finding {
+    /// Returns what a check says that has nothing against it.
+    pub(super) const fn pass() -> Self {
+        Self { verdict: Verdict::Free, causes: Vec::new() }
+    }
+}
+
+/// The checks, in the kernel's order: the first that fails gives the error.
+const CHECKS: &[fn(&Case<'_>) -> Finding] = &[sockets_in_the_way];
+
+/// Returns whether this bind would succeed, why not, and what can be done; from nothing but what was
+/// read.
+pub fn diagnose(snapshot: &Snapshot, facts: &BindFacts, request: &BindRequest) -> Diagnosis {
+    let case = Case { request, facts, snapshot };
+    let mut diagnosis = judge(&case);
+    diagnosis.remedies = remedies::remedies(&diagnosis, &case);
+    diagnosis
+}
+
+/// Returns the same without remedies.
+pub(super) fn judge(case: &Case<'_>) -> Diagnosis {
+    let mut prediction = Verdict::Free;
+    let mut causes: Vec<Cause> = Vec::new();
+    for check in CHECKS {
+        let finding = check(case);
+        causes.extend(finding.causes);
+        prediction = match (prediction, finding.verdict) {
+            (Verdict::Fails { .. }, _) | (_, Verdict::Free) => prediction,
+            // What is not known before does not save what fails after it.
+            (_, Verdict::Fails { .. }) | (Verdict::Free | Verdict::Shareable, _) => finding.verdict,
+            (Verdict::Unknown, Verdict::Shareable | Verdict::Unknown) => Verdict::Unknown,
+        };
+    }
+    causes.sort_by_key(|cause| cause.certainty);
+    Diagnosis {
+        request: case.request.clone(),
+        verdict: prediction,
+        prediction,
+        probe: None,
+        causes,
+        remedies: Vec::new(),
+    }
+}
+
+/// Returns the sockets on the request's port whose options decide something and are not known yet: for
+/// the request itself, and for what might help it.
+pub fn undecided<'a>(
+    snapshot: &'a Snapshot,
+    facts: &BindFacts,
+    request: &BindRequest,
+) -> Vec<&'a Entry> {
+    let Some(newcomer) = newcomer(request, facts) else { return Vec::new() };
+    let variants = [(false, false), (true, false), (false, true), (true, true)];
+    let of_namespace = in_namespace(snapshot, facts);
+    let is_undecided = |entry: &&Entry| {
+        variants.into_iter().any(|(reuse_address, reuse_port)| {
+            let newcomer = Newcomer { reuse_address, reuse_port, ..newcomer.clone() };
+            rules::stand(&newcomer, &entry.socket, facts) == Stand::Unknown
+        })
+    };
+    of_namespace.filter(is_undecided).collect()
+}
+
+/// Returns what is to be bound, in the rules' words; `None` for what has no port.
+pub(super) fn newcomer(request: &BindRequest, facts: &BindFacts) -> Option<Newcomer> {
+    let Target::Inet { protocol, address, scope, port } = &request.target else { return None };
+    Some(Newcomer {
+        protocol: *protocol,
+        address: *address,
+        port: *port,
+        reuse_address: request.reuse_address,
+        reuse_port: request.reuse_port,
+        v6only: request.v6only.or(facts.bindv6only),
+        device: request.device.clone().or_else(|| scope.clone()),
+        uid: request.by.uid.or(facts.uid),
+    })
+}
+
+/// Returns the entries of the namespace that is bound in.
+fn in_namespace<'a>(
+    snapshot: &'a Snapshot,
+    facts: &BindFacts,
+) -> impl Iterator<Item = &'a Entry> + use<'a> {
+    let netns = facts.netns;
+    snapshot.entries.iter().filter(move |entry| {
+        netns.zip(entry.socket.netns).is_none_or(|(wanted, netns)| wanted == netns)
+    })
+}
+
+/// The last check: `inet_csk_get_port` and `udp_lib_get_port`.
+fn sockets_in_the_way(case: &Case<'_>) -> Finding {
+    let Some(newcomer) = newcomer(case.request, case.facts) else { return Finding::pass() };
+    if newcomer.port == 0 {
+        return Finding::pass();
+    }
+    let entries: Vec<&Entry> = in_namespace(case.snapshot, case.facts).collect();
+    let stands: Vec<(Stand, &Entry)> = entries
+        .iter()
+        // What nobody accepted yet is as its listener is, which decides for both.
+        .filter(|entry| !crate::explain::is_unaccepted(entry))
+        .map(|&entry| (rules::stand(&newcomer, &entry.socket, case.facts), entry))
+        .filter(|(stand, _)| *stand != Stand::Apart)
+        .collect();
+    let any = |wanted| stands.iter().any(|(stand, _)| *stand == wanted);
+    let in_use = Verdict::Fails { call: Call::Bind, errno: Errno::EADDRINUSE };
+    let verdict = if any(Stand::Admits) && (any(Stand::Blocks) || any(Stand::Unknown)) {
+        // The kernel asks the one it finds first, and nobody is told which that is.
+        Verdict::Unknown
+    } else if any(Stand::Blocks) {
+        in_use
+    } else if any(Stand::Unknown) {
+        Verdict::Unknown
+    } else if any(Stand::Shares) || any(Stand::Admits) {
+        Verdict::Shareable
+    } else {
+        Verdict::Free
+    };
+    Finding { verdict, causes: causes::causes(&newcomer, &stands, &entries, case.facts) }
+}

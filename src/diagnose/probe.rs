@@ -1,0 +1,79 @@
+//! What the kernel itself said, and what that makes of a prediction.
+
+use crate::diagnose::reason::Reason;
+use crate::diagnose::{Call, Cause, Certainty, Diagnosis, Errno, Verdict};
+
+/// What came of a probe: the same calls with the same options, closed at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// The kernel did it.
+    Succeeded {
+        /// Whether it was also asked to listen. It is not where somebody who listens would share the
+        /// port with the probe, and lose a client to it.
+        listened: bool,
+    },
+    /// The kernel refused.
+    Failed {
+        /// The call that failed.
+        call: Call,
+        /// Its error; absent when it is none of [`Errno`].
+        errno: Option<Errno>,
+    },
+    /// It was not made.
+    NotMade {
+        /// Why, a clause.
+        why: String,
+    },
+}
+
+impl Diagnosis {
+    /// Returns the diagnosis with what the kernel said, which decides.
+    #[must_use]
+    pub fn with_probe(mut self, probe: Probe) -> Self {
+        let is_none = self.causes.iter().all(|cause| cause.reason == Reason::OtherDevice);
+        match &probe {
+            Probe::NotMade { .. } | Probe::Failed { errno: None, .. } => {}
+            Probe::Succeeded { .. } => {
+                self.verdict = if is_none { Verdict::Free } else { Verdict::Shareable };
+            }
+            Probe::Failed { call, errno: Some(errno) } => {
+                self.verdict = Verdict::Fails { call: *call, errno: *errno };
+                // What alone could be it, is.
+                if let [cause] = &mut *self.causes
+                    && self.prediction == Verdict::Unknown
+                {
+                    cause.certainty = cause.certainty.min(Certainty::Likely);
+                }
+            }
+        }
+        self.probe = Some(probe);
+        self
+    }
+
+    /// Adds what was there a moment before, when the same was asked, and is gone.
+    pub fn add_gone(&mut self, before: &Self) {
+        let sockets = before.causes.iter().filter(|cause| cause.reason.is_in_the_way());
+        let sockets: Vec<_> = sockets.flat_map(|cause| cause.sockets.iter().cloned()).collect();
+        self.causes.push(Cause {
+            reason: Reason::Gone,
+            certainty: Certainty::Certain,
+            sockets,
+            evidence: Vec::new(),
+        });
+    }
+
+    /// Returns true when the kernel did other than was predicted: the rules are wrong, or what was
+    /// read is not what is there.
+    pub fn is_contradicted(&self) -> bool {
+        let would_succeed = matches!(self.prediction, Verdict::Free | Verdict::Shareable);
+        match (&self.probe, self.prediction) {
+            (None | Some(Probe::NotMade { .. }), _) | (_, Verdict::Unknown) => false,
+            (Some(Probe::Succeeded { .. }), _) => !would_succeed,
+            (
+                Some(Probe::Failed { call, errno }),
+                Verdict::Fails { call: ours, errno: expected },
+            ) => (*call, *errno) != (ours, Some(expected)),
+            (Some(Probe::Failed { .. }), Verdict::Free | Verdict::Shareable) => true,
+        }
+    }
+}

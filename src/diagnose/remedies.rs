@@ -1,0 +1,74 @@
+//! What can be done about a bind that fails: what the program could do, then what takes the sockets out
+//! of its way ([`ways_out`]), the least harmful first.
+
+use crate::diagnose::judge::{Case, judge};
+use crate::diagnose::reason::Reason;
+use crate::diagnose::remedy::{Action, Harm, Remedy};
+use crate::diagnose::request::{BindRequest, Target};
+use crate::diagnose::ways_out::ways_out;
+use crate::diagnose::{Diagnosis, Verdict};
+use crate::snapshot::Entry;
+
+/// Returns what can be done; nothing when the bind would succeed.
+pub(super) fn remedies(diagnosis: &Diagnosis, case: &Case<'_>) -> Vec<Remedy> {
+    if is_fine(diagnosis.verdict) {
+        return Vec::new();
+    }
+    let causes = || diagnosis.causes.iter().filter(|cause| cause.reason.is_in_the_way());
+    let mut in_the_way: Vec<&Entry> = Vec::new();
+    for entry in causes().flat_map(|cause| &cause.sockets) {
+        if !in_the_way.iter().any(|known| known.socket.id == entry.socket.id) {
+            in_the_way.push(entry);
+        }
+    }
+    let mut remedies = ways_out(&in_the_way);
+    remedies.extend(options_that_help(case));
+    if causes().any(|cause| cause.reason == Reason::EphemeralClient)
+        && let Target::Inet { port, .. } = diagnosis.request.target
+    {
+        remedies.push(advice(
+            "let no outgoing connection get the port from now on",
+            Some(format!("sysctl -w net.ipv4.ip_local_reserved_ports={port}")),
+        ));
+    }
+    remedies.sort_by_key(|remedy| remedy.harm);
+    remedies
+}
+
+/// Returns something that a person decides.
+pub(super) fn advice(text: impl Into<String>, command: Option<String>) -> Remedy {
+    Remedy {
+        action: Action::Advice { text: text.into(), command },
+        harm: Harm::None,
+        breaks: None,
+        clears: Vec::new(),
+    }
+}
+
+const fn is_fine(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Free | Verdict::Shareable)
+}
+
+/// Returns the option with which the same bind would succeed, if there is one.
+fn options_that_help(case: &Case<'_>) -> Option<Remedy> {
+    let request = case.request;
+    let is_v6 = matches!(request.target, Target::Inet { address, .. } if address.is_ipv6());
+    let variants = [
+        (
+            "SO_REUSEADDR",
+            !request.reuse_address,
+            BindRequest { reuse_address: true, ..request.clone() },
+        ),
+        ("IPV6_V6ONLY", is_v6, BindRequest { v6only: Some(true), ..request.clone() }),
+        ("SO_REUSEPORT", !request.reuse_port, BindRequest { reuse_port: true, ..request.clone() }),
+    ];
+    let helps = |request: &BindRequest| is_fine(judge(&Case { request, ..*case }).verdict);
+    let (option, ..) = variants
+        .into_iter()
+        .find(|(_, is_new, variant)| *is_new && variant != request && helps(variant))?;
+    let text = match option {
+        "IPV6_V6ONLY" => "set IPV6_V6ONLY before bind: IPv6 alone is free".to_owned(),
+        option => format!("set {option} before bind: with it the bind would succeed"),
+    };
+    Some(advice(text, None))
+}

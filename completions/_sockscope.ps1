@@ -92,6 +92,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             [CompletionResult]::new('port', 'port', [CompletionResultType]::ParameterValue, 'Tell all about one port: listeners, peers, clients, what is left over, forwarders')
             [CompletionResult]::new('why', 'why', [CompletionResultType]::ParameterValue, 'Tell whether a bind would succeed, and if not why and what to do')
             [CompletionResult]::new('close', 'close', [CompletionResultType]::ParameterValue, 'Close one connection from outside (Linux, root); a listener is refused')
+            [CompletionResult]::new('pick', 'pick', [CompletionResultType]::ParameterValue, 'Pick ports that are free, or run a command with one')
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path')
             [CompletionResult]::new('connect', 'connect', [CompletionResultType]::ParameterValue, 'Connect to an echo server, send, and verify that every byte comes back')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show all that is known of one socket, and what its state means')
@@ -202,6 +203,23 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'sockscope;pick' {
+            [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Which ports may be picked: 8000-8999, or one')
+            [CompletionResult]::new('--range', '--range', [CompletionResultType]::ParameterName, 'Which ports may be picked: 8000-8999, or one')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'How many, no two the same')
+            [CompletionResult]::new('--count', '--count', [CompletionResultType]::ParameterName, 'How many, no two the same')
+            [CompletionResult]::new('-a', '-a', [CompletionResultType]::ParameterName, 'Free at this IP address, whatever it is at others')
+            [CompletionResult]::new('--address', '--address', [CompletionResultType]::ParameterName, 'Free at this IP address, whatever it is at others')
+            [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'Free for TCP, whatever it is for UDP; without -t and -u it must be for both')
+            [CompletionResult]::new('--tcp', '--tcp', [CompletionResultType]::ParameterName, 'Free for TCP, whatever it is for UDP; without -t and -u it must be for both')
+            [CompletionResult]::new('-u', '-u', [CompletionResultType]::ParameterName, 'Free for UDP')
+            [CompletionResult]::new('--udp', '--udp', [CompletionResultType]::ParameterName, 'Free for UDP')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'One JSON document')
+            [CompletionResult]::new('--exec', '--exec', [CompletionResultType]::ParameterName, 'Run CMD with the port; see below')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
         'sockscope;serve' {
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'The port, if ADDR has none; 0 takes a free one and tells which')
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The port, if ADDR has none; 0 takes a free one and tells which')
@@ -280,6 +298,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             [CompletionResult]::new('port', 'port', [CompletionResultType]::ParameterValue, 'Tell all about one port: listeners, peers, clients, what is left over, forwarders')
             [CompletionResult]::new('why', 'why', [CompletionResultType]::ParameterValue, 'Tell whether a bind would succeed, and if not why and what to do')
             [CompletionResult]::new('close', 'close', [CompletionResultType]::ParameterValue, 'Close one connection from outside (Linux, root); a listener is refused')
+            [CompletionResult]::new('pick', 'pick', [CompletionResultType]::ParameterValue, 'Pick ports that are free, or run a command with one')
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path')
             [CompletionResult]::new('connect', 'connect', [CompletionResultType]::ParameterValue, 'Connect to an echo server, send, and verify that every byte comes back')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show all that is known of one socket, and what its state means')
@@ -300,6 +319,9 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             break
         }
         'sockscope;help;close' {
+            break
+        }
+        'sockscope;help;pick' {
             break
         }
         'sockscope;help;serve' {

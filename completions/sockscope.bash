@@ -37,6 +37,9 @@ _sockscope() {
             sockscope,man)
                 cmd="sockscope__subcmd__man"
                 ;;
+            sockscope,pick)
+                cmd="sockscope__subcmd__pick"
+                ;;
             sockscope,port)
                 cmd="sockscope__subcmd__port"
                 ;;
@@ -73,6 +76,9 @@ _sockscope() {
             sockscope__subcmd__help,man)
                 cmd="sockscope__subcmd__help__subcmd__man"
                 ;;
+            sockscope__subcmd__help,pick)
+                cmd="sockscope__subcmd__help__subcmd__pick"
+                ;;
             sockscope__subcmd__help,port)
                 cmd="sockscope__subcmd__help__subcmd__port"
                 ;;
@@ -95,7 +101,7 @@ _sockscope() {
 
     case "${cmd}" in
         sockscope)
-            opts="-i -t -u -w -x -0 -l -4 -6 -A -e -a -n -p -O -F -o -H -r -v -q -h -V --internet --pid --user --command --state --port --tcp --udp --raw --unix --packet --listening --ipv4 --ipv6 --query --extended --all --numeric --processes --oneline --json --jsonl --csv --fields --pids --columns --sort --no-header --wide --fds --resolve --resolve-timeout --color --verbose --quiet --backend --owners --netns --record --redact --replay --no-narrow --help --version list port why close serve connect show demo completions man schema help"
+            opts="-i -t -u -w -x -0 -l -4 -6 -A -e -a -n -p -O -F -o -H -r -v -q -h -V --internet --pid --user --command --state --port --tcp --udp --raw --unix --packet --listening --ipv4 --ipv6 --query --extended --all --numeric --processes --oneline --json --jsonl --csv --fields --pids --columns --sort --no-header --wide --fds --resolve --resolve-timeout --color --verbose --quiet --backend --owners --netns --record --redact --replay --no-narrow --help --version list port why close pick serve connect show demo completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -305,7 +311,7 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__help)
-            opts="list port why close serve connect show demo completions man schema help"
+            opts="list port why close pick serve connect show demo completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -403,6 +409,20 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__help__subcmd__man)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sockscope__subcmd__help__subcmd__pick)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -591,6 +611,44 @@ _sockscope() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sockscope__subcmd__pick)
+            opts="-r -n -t -u -a -h --range --count --tcp --udp --address --json --exec --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --range)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -r)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --count)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --address)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -a)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -89,6 +89,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand port 'Tell all about one port: listeners, peers, clients, what is left over, forwarders'
             cand why 'Tell whether a bind would succeed, and if not why and what to do'
             cand close 'Close one connection from outside (Linux, root); a listener is refused'
+            cand pick 'Pick ports that are free, or run a command with one'
             cand serve 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path'
             cand connect 'Connect to an echo server, send, and verify that every byte comes back'
             cand show 'Show all that is known of one socket, and what its state means'
@@ -194,6 +195,22 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'sockscope;pick'= {
+            cand -r 'Which ports may be picked: 8000-8999, or one'
+            cand --range 'Which ports may be picked: 8000-8999, or one'
+            cand -n 'How many, no two the same'
+            cand --count 'How many, no two the same'
+            cand -a 'Free at this IP address, whatever it is at others'
+            cand --address 'Free at this IP address, whatever it is at others'
+            cand -t 'Free for TCP, whatever it is for UDP; without -t and -u it must be for both'
+            cand --tcp 'Free for TCP, whatever it is for UDP; without -t and -u it must be for both'
+            cand -u 'Free for UDP'
+            cand --udp 'Free for UDP'
+            cand --json 'One JSON document'
+            cand --exec 'Run CMD with the port; see below'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'sockscope;serve'= {
             cand -p 'The port, if ADDR has none; 0 takes a free one and tells which'
             cand --port 'The port, if ADDR has none; 0 takes a free one and tells which'
@@ -265,6 +282,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand port 'Tell all about one port: listeners, peers, clients, what is left over, forwarders'
             cand why 'Tell whether a bind would succeed, and if not why and what to do'
             cand close 'Close one connection from outside (Linux, root); a listener is refused'
+            cand pick 'Pick ports that are free, or run a command with one'
             cand serve 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path'
             cand connect 'Connect to an echo server, send, and verify that every byte comes back'
             cand show 'Show all that is known of one socket, and what its state means'
@@ -281,6 +299,8 @@ set edit:completion:arg-completer[sockscope] = {|@words|
         &'sockscope;help;why'= {
         }
         &'sockscope;help;close'= {
+        }
+        &'sockscope;help;pick'= {
         }
         &'sockscope;help;serve'= {
         }

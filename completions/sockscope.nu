@@ -154,6 +154,18 @@ module completions {
     ...socket: string         # Its cookie, LOCAL->PEER, or a filter that only it matches
   ]
 
+  # Pick ports that are free, or run a command with one
+  export extern "sockscope pick" [
+    --range(-r): string       # Which ports may be picked: 8000-8999, or one
+    --count(-n): string       # How many, no two the same
+    --tcp(-t)                 # Free for TCP, whatever it is for UDP; without -t and -u it must be for both
+    --udp(-u)                 # Free for UDP
+    --address(-a): string     # Free at this IP address, whatever it is at others
+    --json                    # One JSON document
+    --exec                    # Run CMD with the port; see below
+    --help(-h)                # Print help
+  ]
+
   # Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path
   export extern "sockscope serve" [
     --port(-p): string        # The port, if ADDR has none; 0 takes a free one and tells which
@@ -256,6 +268,10 @@ module completions {
 
   # Close one connection from outside (Linux, root); a listener is refused
   export extern "sockscope help close" [
+  ]
+
+  # Pick ports that are free, or run a command with one
+  export extern "sockscope help pick" [
   ]
 
   # Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path

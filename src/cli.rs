@@ -5,7 +5,9 @@
 //! stdout is the answer, stderr is everything else.
 
 pub mod args;
+mod bind;
 pub mod close;
+mod command;
 pub mod completions;
 pub mod connect;
 pub mod demo;
@@ -13,6 +15,7 @@ pub mod error;
 pub mod list;
 pub mod man;
 pub mod output;
+pub mod pick;
 pub mod plan;
 pub mod port;
 mod runtime;
@@ -118,6 +121,9 @@ pub enum Command {
     /// Close one connection from outside (Linux, root); a listener is refused
     #[command(after_help = CLOSE_EXAMPLES)]
     Close(close::CloseArgs),
+    /// Pick ports that are free, or run a command with one
+    #[command(after_help = pick::HELP)]
+    Pick(pick::PickArgs),
     /// Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path
     Serve(serve::ServeArgs),
     /// Connect to an echo server, send, and verify that every byte comes back
@@ -142,6 +148,7 @@ impl Command {
             Self::Port(args) => port::run(args, io),
             Self::Why(args) => why::run(args, io),
             Self::Close(args) => close::run(args, io),
+            Self::Pick(args) => pick::run(args, io),
             Self::Serve(args) => serve::run(args, io),
             Self::Connect(args) => connect::run(args, io),
             Self::Show(args) => show::run(args, io),
@@ -162,6 +169,8 @@ pub enum Exit {
     Nothing,
     /// 2: bad usage, or it could not look.
     Trouble,
+    /// What the command ended with that was run on the user's behalf; 126 and 127 when it could not be.
+    Command(u8),
 }
 
 impl From<Exit> for ExitCode {
@@ -170,6 +179,7 @@ impl From<Exit> for ExitCode {
             Exit::Found => 0,
             Exit::Nothing => 1,
             Exit::Trouble => 2,
+            Exit::Command(code) => code,
         })
     }
 }

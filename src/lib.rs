@@ -38,6 +38,8 @@ pub mod filter;
 pub mod join;
 mod nearest;
 pub mod options;
+pub mod overlap;
+pub mod pick;
 pub mod platform;
 pub mod port;
 pub mod process;

@@ -8,10 +8,14 @@ pub mod clock;
 pub mod destroy;
 #[cfg(feature = "cli")]
 pub mod errno;
+#[cfg(feature = "cli")]
+pub mod launch;
 pub mod limits;
 #[cfg(target_os = "linux")]
 pub mod linux;
 pub mod lookup;
+#[cfg(feature = "cli")]
+pub mod port_lock;
 #[cfg(all(feature = "portable", any(target_os = "linux", target_os = "macos", windows)))]
 pub mod portable;
 #[cfg(feature = "cli")]

@@ -181,7 +181,7 @@ fn bind(address: SocketAddr, protocol: Protocol, v6only: bool, backlog: u16) -> 
 }
 
 /// Returns whether an IPv6 socket failed for want of IPv6 itself, not for what was asked of it.
-fn is_family_missing(error: &io::Error) -> bool {
+pub(crate) fn is_family_missing(error: &io::Error) -> bool {
     !matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
         && !is_out_of_descriptors(error)
 }

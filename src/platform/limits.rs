@@ -1,6 +1,7 @@
 //! How many descriptors this process may open, and which ports it may bind.
 
 use std::io;
+use std::ops::RangeInclusive;
 
 /// What helps when binding a port is refused.
 pub const PRIVILEGED_PORT_HINT: &str = if cfg!(target_os = "linux") {
@@ -38,6 +39,28 @@ pub fn raise_open_files(wanted: u64) -> Option<u64> {
 #[cfg(not(target_os = "linux"))]
 pub fn raise_open_files(_wanted: u64) -> Option<u64> {
     None
+}
+
+/// The local ports that the system has plans for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LocalPorts {
+    /// Where it takes the ports of connecting sockets from; absent when that is not known.
+    pub ephemeral: Option<RangeInclusive<u16>>,
+    /// Which of these it leaves to programs that ask for them by number.
+    pub reserved: Vec<RangeInclusive<u16>>,
+}
+
+/// Reads them: `ip_local_port_range` and `ip_local_reserved_ports` of this network namespace, which
+/// count for IPv6 too (`ip(7)`; linux/Documentation/networking/ip-sysctl.rst).
+#[cfg(target_os = "linux")]
+pub fn local_ports() -> LocalPorts {
+    super::linux::bind_facts::local_ports()
+}
+
+/// See the Linux version. Nothing is asked elsewhere.
+#[cfg(not(target_os = "linux"))]
+pub fn local_ports() -> LocalPorts {
+    LocalPorts::default()
 }
 
 /// Returns whether an operation failed because this process (`EMFILE`) or the machine (`ENFILE`) has

@@ -24,7 +24,7 @@ pub(crate) mod process;
 pub(crate) mod process_details;
 mod sock_diag;
 mod stat;
-mod sys;
+pub(crate) mod sys;
 mod unix_diag;
 
 use std::collections::{BTreeSet, HashSet};

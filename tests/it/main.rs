@@ -28,6 +28,8 @@ mod netns;
 mod numbers;
 #[cfg(target_os = "linux")]
 mod owners;
+#[cfg(target_os = "linux")]
+mod pick;
 mod port;
 #[cfg(all(target_os = "linux", feature = "portable"))]
 mod portable;

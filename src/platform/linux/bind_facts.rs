@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, socket};
 
 use self::rights::Rights;
+pub(crate) use self::settings::local_ports;
 use super::{netns, sock_diag};
 use crate::diagnose::{BindFacts, BindRequest, Target};
 use crate::error::cause;

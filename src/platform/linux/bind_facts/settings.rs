@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use rustix::system::uname;
 
 use crate::diagnose::{BindFacts, BindRequest, Target, Usage};
+use crate::platform::limits::LocalPorts;
 use crate::process::Pid;
 use crate::socket::Interface;
 use crate::text::Text;
@@ -17,9 +18,9 @@ pub(super) fn read(request: &BindRequest, facts: &mut BindFacts) {
     facts.nonlocal_bind = flag("ipv4/ip_nonlocal_bind");
     facts.nonlocal_bind_v6 = flag("ipv6/ip_nonlocal_bind");
     facts.tcp_l3mdev_accept = flag("ipv4/tcp_l3mdev_accept");
-    facts.ephemeral = setting("ipv4/ip_local_port_range").as_deref().and_then(parse_range);
-    facts.reserved =
-        setting("ipv4/ip_local_reserved_ports").map(|list| parse_ports(&list)).unwrap_or_default();
+    let LocalPorts { ephemeral, reserved } = local_ports();
+    facts.ephemeral = ephemeral;
+    facts.reserved = reserved;
     let scope = match &request.target {
         Target::Inet { scope, .. } => scope.as_ref(),
         Target::Unix(_) => None,
@@ -29,6 +30,17 @@ pub(super) fn read(request: &BindRequest, facts: &mut BindFacts) {
     let names = ["all", "default", "lo"].map(Text::from).into_iter().chain(links);
     facts.ipv6_disabled = names.filter(|name| is_ipv6_disabled(name) == Some(true)).collect();
     facts.ipv6_disabled.dedup();
+}
+
+/// Reads which local ports the kernel has plans for.
+pub(crate) fn local_ports() -> LocalPorts {
+    LocalPorts {
+        ephemeral: setting("ipv4/ip_local_port_range").as_deref().and_then(parse_range),
+        reserved: setting("ipv4/ip_local_reserved_ports")
+            .as_deref()
+            .map(parse_ports)
+            .unwrap_or_default(),
+    }
 }
 
 /// Returns the open files of the machine and their limit (`proc_sys_fs(5)`).

@@ -3,7 +3,7 @@
 //! Pure. A state alone does not say it: who holds the socket, and whether anybody does, changes what
 //! it means, what ends it and who must act.
 
-use crate::process::{Ownership, Via};
+use crate::process::Via;
 use crate::snapshot::Entry;
 use crate::socket::{Queues, Socket};
 use crate::state::TcpState;
@@ -128,7 +128,7 @@ pub fn explain(entry: &Entry) -> Option<&'static Meaning> {
         (None, _) if entry.socket.peer.is_some() => CONNECTED,
         (None, _) => UNCONNECTED,
         (Some(_), _) if is_unaccepted(entry) => NOT_ACCEPTED,
-        (Some(_), Ownership::Kernel) => NO_OWNER,
+        (Some(_), ownership) if ownership.is_left_over() => NO_OWNER,
         (Some(_), _) => "",
     };
     let of_state = || MEANINGS.iter().filter(|meaning| meaning.state == entry.socket.state);

@@ -3,12 +3,14 @@
 //! Pure: it asks nothing and drops nothing. Every socket becomes exactly one entry, every holder of
 //! a listed socket exactly one owner.
 
+mod kernels;
 mod peers;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use self::kernels::Kernels;
 use crate::process::{HiddenReason, Holder, Owner, Ownership, Parent, Pid, Process, Uid, Via};
 use crate::snapshot::{Collected, Entry, Missing, Snapshot, Timestamp};
 use crate::socket::{Endpoint, Family, NetnsId, Protocol, Queues, Socket, SocketId};
@@ -31,6 +33,7 @@ pub fn join(collected: Collected) -> Snapshot {
         netns_names,
         vanished,
         in_flight,
+        kernel_ports,
         gaps,
         notes,
         ..
@@ -40,23 +43,26 @@ pub fn join(collected: Collected) -> Snapshot {
     let vanished: HashSet<SocketId> = vanished.into_iter().collect();
     let in_flight: HashSet<SocketId> = in_flight.into_iter().collect();
     let permission = gaps.iter().any(|gap| gap.what == Missing::Descriptors);
+    let kernels = Kernels::new(&platform, kernel_ports);
 
     let mut entries: Vec<Entry> = sockets
         .into_iter()
         .map(|socket| {
             let held = owners.as_mut().map(|owners| owners.remove(&socket.id));
-            let ownership = match held {
-                Some(Some(owners)) => Ownership::Held(owners),
-                _ if is_kernels(&socket, &platform) => Ownership::Kernel,
-                None => Ownership::Hidden(HiddenReason::NotAsked),
-                Some(None) if vanished.contains(&socket.id) => {
+            let ownership = match (held, kernels.surely(&socket)) {
+                (Some(Some(owners)), _) => Ownership::Held(owners),
+                (_, Some(reason)) => Ownership::Kernel(reason),
+                (None, None) => Ownership::Hidden(HiddenReason::NotAsked),
+                (Some(None), None) if vanished.contains(&socket.id) => {
                     Ownership::Hidden(HiddenReason::Vanished)
                 }
-                Some(None) if in_flight.contains(&socket.id) => {
+                (Some(None), None) if in_flight.contains(&socket.id) => {
                     Ownership::Hidden(HiddenReason::InFlight)
                 }
-                Some(None) if permission => Ownership::Hidden(HiddenReason::Permission),
-                Some(None) => Ownership::Hidden(HiddenReason::NoDescriptor),
+                (Some(None), None) if permission => Ownership::Hidden(HiddenReason::Permission),
+                (Some(None), None) => kernels
+                    .probably(&socket)
+                    .map_or(Ownership::Hidden(HiddenReason::NoDescriptor), Ownership::Kernel),
             };
             let user = socket.uid.and_then(|uid| users.get(&uid).cloned());
             let netns_name = socket.netns.and_then(|netns| netns_names.get(&netns).cloned());
@@ -65,6 +71,7 @@ pub fn join(collected: Collected) -> Snapshot {
         .collect();
 
     attribute_unaccepted(&mut entries);
+    kernels.take_unheard(&mut entries);
     peers::attach(&mut entries);
     Snapshot { collected_at, platform, entries, unread: gaps, notes }
 }
@@ -149,19 +156,6 @@ fn owners_by_socket(
     owners
 }
 
-/// Returns true for a socket that no process holds by its nature: TIME_WAIT, and on Linux an orphan
-/// that was closed while it still had something to send or to wait for: it has no inode.
-fn is_kernels(socket: &Socket, platform: &str) -> bool {
-    match socket.state {
-        _ if socket.is_kernels_netlink() => true,
-        Some(TcpState::TimeWait) => true,
-        Some(TcpState::FinWait1 | TcpState::FinWait2 | TcpState::Closing | TcpState::LastAck) => {
-            socket.inode.is_none() && platform == "linux"
-        }
-        Some(_) | None => false,
-    }
-}
-
 /// Returns true for a connection no process has accepted yet: it has no inode (linux
 /// `inet_diag_msg_common_fill`, `sock_i_ino` is 0 until `accept` grafts a file onto it) though it is
 /// open. An orphan cannot be in these states: `close` leaves them at once.
@@ -232,7 +226,7 @@ fn waiting_at<'a>(
                 );
             }
             Ownership::Hidden(reason) => hidden = Some(Ownership::Hidden(*reason)),
-            Ownership::Kernel => hidden = Some(Ownership::Kernel),
+            kernels @ Ownership::Kernel(_) => hidden = Some(kernels.clone()),
         }
     }
     // The descriptor is the listener's, not this connection's.
@@ -278,6 +272,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::kernel::KernelReason;
     use crate::process::Fd;
     use crate::snapshot::Gap;
     use crate::socket::Inode;
@@ -459,7 +454,12 @@ mod tests {
             TcpState::LastAck,
         ] {
             let socket = Socket { inode: None, ..tcp(1, state, "127.0.0.1:80") };
-            assert_eq!(owners_of_last(vec![socket]), Ownership::Kernel, "{state}");
+            let reason = if state == TcpState::TimeWait {
+                KernelReason::TimeWait
+            } else {
+                KernelReason::Orphan
+            };
+            assert_eq!(owners_of_last(vec![socket]), Ownership::Kernel(reason), "{state}");
         }
     }
 

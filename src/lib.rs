@@ -36,6 +36,7 @@ pub mod error;
 pub mod explain;
 pub mod filter;
 pub mod join;
+pub mod kernel;
 mod nearest;
 pub mod options;
 pub mod overlap;

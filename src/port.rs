@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use crate::port::forward::Forward;
-use crate::process::{Owner, Ownership, Pid};
+use crate::process::{Owner, Pid};
 use crate::snapshot::{Entry, Snapshot};
 use crate::socket::{Endpoint, Interface, NetnsId, Protocol, Socket, SocketId, TimerKind};
 use crate::sort::sort;
@@ -172,7 +172,7 @@ fn part(Entry { socket, ownership, .. }: &Entry, port: u16) -> Part {
     let is_here = socket.local.as_ref().and_then(Endpoint::port) == Some(port);
     match socket.state {
         Some(TcpState::TimeWait) => Part::LeftOver,
-        _ if *ownership == Ownership::Kernel && socket.peer.is_some() => Part::LeftOver,
+        _ if ownership.is_left_over() && socket.peer.is_some() => Part::LeftOver,
         Some(TcpState::Bound | TcpState::Closed) => Part::Bound,
         _ if socket.is_listening() => Part::Listener,
         _ if is_here => Part::Connection,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Cgroup;
+use crate::kernel::{KernelReason, KernelService};
 use crate::snapshot::Timestamp;
 use crate::socket::{SocketId, number};
 use crate::text::Text;
@@ -235,8 +236,8 @@ pub struct Owner {
 pub enum Ownership {
     /// These hold it: never empty, the main one first.
     Held(Vec<Owner>),
-    /// Nobody: the kernel alone keeps it (TIME_WAIT, an orphan sending its rest).
-    Kernel,
+    /// Nobody: the kernel alone has it, for this reason.
+    Kernel(KernelReason),
     /// Somebody may, but it cannot be told who.
     Hidden(HiddenReason),
 }
@@ -246,15 +247,33 @@ impl Ownership {
     pub fn owners(&self) -> &[Owner] {
         match self {
             Self::Held(owners) => owners,
-            Self::Kernel | Self::Hidden(_) => &[],
+            Self::Kernel(_) | Self::Hidden(_) => &[],
         }
+    }
+
+    /// Returns why nobody but the kernel has it; `None` when somebody has, or it cannot be told.
+    pub const fn kernel(&self) -> Option<&KernelReason> {
+        match self {
+            Self::Kernel(reason) => Some(reason),
+            Self::Held(_) | Self::Hidden(_) => None,
+        }
+    }
+
+    /// Returns the service of the kernel's that has it.
+    pub fn service(&self) -> Option<&KernelService> {
+        self.kernel()?.service()
+    }
+
+    /// Returns whether the kernel alone keeps it, left over from a connection that somebody had.
+    pub fn is_left_over(&self) -> bool {
+        self.kernel().is_some_and(KernelReason::is_left_over)
     }
 
     /// Returns the word for it, as in the JSON and the filter language.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Held(_) => "held",
-            Self::Kernel => "kernel",
+            Self::Kernel(_) => "kernel",
             Self::Hidden(_) => "hidden",
         }
     }

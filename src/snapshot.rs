@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::kernel::KernelPort;
 use crate::process::{HiddenReason, Holder, Owner, Ownership, Process, Uid};
 use crate::socket::{NetnsId, Socket, SocketId};
 use crate::text::Text;
@@ -152,6 +153,9 @@ pub struct Collected {
     /// Sockets that may be in flight inside a UNIX socket, whoever will receive them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub in_flight: Vec<SocketId>,
+    /// Ports that the kernel has for itself; not asked for unless a socket without holder may have one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kernel_ports: Vec<KernelPort>,
     /// What could not be read.
     pub gaps: Vec<Gap>,
     /// How it was read, where there is more than one way: sentences for whoever asks.
@@ -177,6 +181,7 @@ impl Collected {
             netns_names: BTreeMap::new(),
             vanished: Vec::new(),
             in_flight: Vec::new(),
+            kernel_ports: Vec::new(),
             gaps: Vec::new(),
             notes: Vec::new(),
         }

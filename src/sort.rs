@@ -118,6 +118,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    use crate::kernel::KernelReason;
     use crate::process::Ownership;
     use crate::render::column::COLUMNS;
     use crate::render::fixture;
@@ -162,7 +163,7 @@ mod tests {
             socket.local = Some(Endpoint::inet(address.parse().unwrap(), 80));
             Entry {
                 socket,
-                ownership: Ownership::Kernel,
+                ownership: Ownership::Kernel(KernelReason::TimeWait),
                 user: None,
                 netns_name: None,
                 peer_owners: Vec::new(),

@@ -149,7 +149,7 @@ fn is_kept(promised: Option<Number>, number: Option<u32>) -> bool {
 fn whose(ownership: &Ownership, child: Option<Pid>) -> Option<Whose> {
     let owners = match ownership {
         Ownership::Held(owners) => owners,
-        Ownership::Kernel => return Some(Whose::Kernel),
+        Ownership::Kernel(_) => return Some(Whose::Kernel),
         Ownership::Hidden(HiddenReason::InFlight | HiddenReason::NoDescriptor) => {
             return Some(Whose::InFlight);
         }

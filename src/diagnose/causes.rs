@@ -4,7 +4,6 @@ use crate::diagnose::facts::BindFacts;
 use crate::diagnose::reason::Reason;
 use crate::diagnose::rules::{Newcomer, Stand, holder_option};
 use crate::diagnose::{Cause, Certainty};
-use crate::process::Ownership;
 use crate::snapshot::Entry;
 use crate::socket::{Endpoint, Family, Socket, TimerKind};
 use crate::state::TcpState;
@@ -50,7 +49,7 @@ fn reason(newcomer: &Newcomer, entry: &Entry, all: &[&Entry], facts: &BindFacts)
     let is_receiver = socket.state.is_none() && socket.peer.is_none();
     match socket.state {
         Some(TcpState::TimeWait) => Reason::TimeWait,
-        _ if entry.ownership == Ownership::Kernel => Reason::Orphan,
+        _ if entry.ownership.is_left_over() => Reason::Orphan,
         Some(TcpState::Bound | TcpState::Closed) if has_connections(socket, all) => {
             Reason::ClosedListener
         }

@@ -34,7 +34,7 @@ fn left_over(entries: &[&Entry]) -> Vec<Remedy> {
     let left: Vec<&Entry> = entries
         .iter()
         .copied()
-        .filter(|entry| entry.ownership == Ownership::Kernel && entry.socket.peer.is_some())
+        .filter(|entry| entry.ownership.is_left_over() && entry.socket.peer.is_some())
         .collect();
     let ends_at = |entry: &&Entry| {
         let timer = entry.socket.timer.filter(|timer| timer.kind == TimerKind::Timewait)?;
@@ -60,7 +60,7 @@ fn left_over(entries: &[&Entry]) -> Vec<Remedy> {
 
 /// Returns the end of a connection that a process holds.
 fn of_connection(entry: &Entry) -> Option<Remedy> {
-    let is_open = entry.socket.peer.is_some() && entry.ownership != Ownership::Kernel;
+    let is_open = entry.socket.peer.is_some() && !entry.ownership.is_left_over();
     Some(Remedy {
         action: Action::Destroy { cookies: vec![entry.socket.cookie.filter(|_| is_open)?] },
         harm: Harm::Connection,
@@ -164,6 +164,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::kernel::KernelReason;
     use crate::process::{Fd, Parent, Via};
     use crate::socket::{Family, Protocol, Socket, Timer};
     use crate::state::TcpState;
@@ -271,7 +272,8 @@ mod tests {
     #[test]
     fn leftovers_are_waited_for_as_long_as_the_last_of_them_lasts() {
         let left = |id, expires_ms| {
-            let mut entry = entry(id, TcpState::TimeWait, Ownership::Kernel);
+            let mut entry =
+                entry(id, TcpState::TimeWait, Ownership::Kernel(KernelReason::TimeWait));
             entry.socket.timer =
                 Some(Timer { kind: TimerKind::Timewait, expires_ms, retransmits: 0 });
             entry

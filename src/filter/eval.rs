@@ -53,7 +53,11 @@ impl Test {
                         .iter()
                         .any(|owner| user.is(owner.process.uid, owner.process.user.as_ref()))
             }
-            Self::Command(glob) => owners.iter().any(|owner| command(owner, glob)),
+            Self::Command(glob) => {
+                let service = entry.ownership.service();
+                service.is_some_and(|service| glob.matches(service.kind.name().as_bytes()))
+                    || owners.iter().any(|owner| command(owner, glob))
+            }
             Self::Netns(name) => {
                 entry.netns_name.as_ref().is_some_and(|netns| name.matches(netns.as_bytes()))
             }
@@ -61,7 +65,7 @@ impl Test {
             Self::Device(device) => socket.interface.as_ref().is_some_and(|at| device.is_at(at)),
             Self::Owner(kind) => match kind {
                 OwnerKind::Held => matches!(entry.ownership, Ownership::Held(_)),
-                OwnerKind::Kernel => matches!(entry.ownership, Ownership::Kernel),
+                OwnerKind::Kernel => matches!(entry.ownership, Ownership::Kernel(_)),
                 OwnerKind::Hidden => matches!(entry.ownership, Ownership::Hidden(_)),
             },
             Self::Via(via) => owners.iter().any(|owner| owner.via == *via),

@@ -11,7 +11,8 @@ mod rows;
 use std::net::IpAddr;
 
 use super::{Filter, Names};
-use crate::process::Uid;
+use crate::kernel::{KernelReason, KernelService, Service};
+use crate::process::{Ownership, Uid};
 use crate::socket::Protocol;
 use rows::rows;
 
@@ -78,5 +79,21 @@ fn only_some_conditions_ask_for_owners() {
     }
     for filter in ["", "tcp", "not port 80", "src 10.0.0.0/8 and listen", "inode 7"] {
         assert!(!asks(filter), "{filter}");
+    }
+}
+
+#[test]
+fn a_service_of_the_kernels_goes_by_its_word_as_a_command() {
+    let service = KernelService { kind: Service::Vxlan, links: Vec::new(), is_inferred: false };
+    let [(_, entry), ..] = &mut rows()[..] else { panic!("no rows") };
+    entry.ownership = Ownership::Kernel(KernelReason::Service(service.into()));
+    for (filter, expected) in [
+        ("command vxlan", true),
+        ("command vx*", true),
+        ("owner kernel", true),
+        ("command nfsd", false),
+        ("owner held", false),
+    ] {
+        assert_eq!(parse(filter).matches(entry), expected, "{filter}");
     }
 }

@@ -31,6 +31,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use crate::error::CollectError;
+use crate::kernel;
 use crate::platform::clock::Deadline;
 use crate::platform::linux::netns::Namespaces;
 use crate::platform::linux::owners::{Holding, Scan};
@@ -93,7 +94,13 @@ fn add(collected: &mut Collected, dump: Dump) {
 /// processes.
 fn find_owners(collected: &mut Collected, namespaces: &Namespaces, scan: Scan, request: &Request) {
     let mut holders = match_holders(&collected.sockets, &scan.holdings);
-    let missed = again::surprisingly_unmatched(&collected.sockets, &holders, &scan.gaps);
+    find_kernels(collected, &holders, namespaces);
+    let mut missed = again::surprisingly_unmatched(&collected.sockets, &holders, &scan.gaps);
+    for socket in &collected.sockets {
+        if missed.contains(&socket.id) && kernel::told(socket, &collected.kernel_ports).is_some() {
+            missed.remove(&socket.id);
+        }
+    }
     collected.gaps.extend(scan.gaps);
     collected.notes.extend(scan.note);
     if !missed.is_empty() {
@@ -105,6 +112,16 @@ fn find_owners(collected: &mut Collected, namespaces: &Namespaces, scan: Scan, r
     collected.processes = processes;
     collected.gaps.extend(gaps);
     collected.holders = Some(holders);
+}
+
+/// Asks which ports the kernel has for itself, where a socket without holder may have one.
+fn find_kernels(collected: &mut Collected, holders: &[Holder], namespaces: &Namespaces) {
+    let held: HashSet<SocketId> = holders.iter().map(|holder| holder.socket).collect();
+    let ownerless = collected.sockets.iter().filter(|socket| !held.contains(&socket.id));
+    let some = kernel_ports::namespaces(ownerless);
+    if !some.is_empty() {
+        collected.kernel_ports = namespaces.read_kernel_ports(&some);
+    }
 }
 
 /// Looks again at the sockets that were missed, and where a socket can be that no process has in its
@@ -167,7 +184,7 @@ fn guess_in_flight(
     mut sockets: Vec<Socket>,
     deadline: Deadline,
 ) -> Vec<Holder> {
-    sockets.retain(|socket| !kernel_ports::may_be_kernels(socket));
+    sockets.retain(|socket| kernel::usual(socket).is_none());
     if sockets.is_empty() {
         return Vec::new();
     }

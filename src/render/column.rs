@@ -366,6 +366,7 @@ impl std::error::Error for UnknownColumn {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::{KernelReason, KernelService, Service};
 
     #[test]
     fn no_word_names_two_columns() {
@@ -407,7 +408,7 @@ mod tests {
     #[test]
     fn what_the_kernel_keeps_is_never_root_s() {
         let mut snapshot = crate::render::fixture::snapshot();
-        snapshot.entries.retain(|entry| entry.ownership == Ownership::Kernel);
+        snapshot.entries.retain(|entry| entry.ownership.kernel().is_some());
         for entry in &mut snapshot.entries {
             entry.socket.uid = Some(crate::process::Uid(0));
             entry.user = Some("root".into());
@@ -489,8 +490,15 @@ mod tests {
         assert_eq!(command(&entries), "?docker:0123456789ab");
         entries[0].socket.cgroup = Some(crate::cgroup::Cgroup::new("/".into()));
         assert_eq!(command(&entries), "?");
+        // A service of the kernel's is no process.
+        for (is_inferred, shown) in [(false, "[vxlan]"), (true, "[vxlan?]")] {
+            let service = KernelService { kind: Service::Vxlan, links: Vec::new(), is_inferred };
+            entries[0].ownership = Ownership::Kernel(KernelReason::Service(service.into()));
+            assert_eq!(cells(&entries, Column::Command), [shown]);
+            assert_eq!(cells(&entries, Column::Owner), ["kernel:vxlan"]);
+        }
         // What only the kernel keeps is nobody's, whoever made it.
-        entries[0].ownership = Ownership::Kernel;
+        entries[0].ownership = Ownership::Kernel(KernelReason::TimeWait);
         assert_eq!(cells(&entries, Column::Cgroup), [""]);
     }
 

@@ -224,7 +224,7 @@ impl Page<'_> {
                     }
                 }
             }
-            Ownership::Kernel => self.line(label, "no process: the kernel alone keeps it")?,
+            Ownership::Kernel(reason) => self.line(label, &phrase::kernel(reason))?,
             Ownership::Hidden(_) => self.line(label, &phrase::owner(entry))?,
         }
         self.line("            ", &row)

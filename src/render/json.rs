@@ -15,6 +15,7 @@ use serde::{Serialize, Serializer};
 
 use crate::cgroup::{self, Cgroup, Runtime};
 use crate::details::{self, Memory, Shutdown, SocketOption};
+use crate::kernel::{self, KernelReason};
 use crate::process::{self, ExeState, HiddenReason, Ownership, Parent, Via};
 use crate::snapshot::{Entry, Gap, Snapshot, Timestamp};
 use crate::socket::{
@@ -132,6 +133,8 @@ pub struct Socket<'a> {
     pub ownership: &'static str,
     /// Why the owner is hidden; null when it is not.
     pub ownership_reason: Option<HiddenReason>,
+    /// Why the kernel alone has it; null unless `ownership` is `kernel`.
+    pub kernel: Option<Kernel<'a>>,
     /// Every owner and descriptor, the main one first; empty unless `ownership` is `held`.
     pub owners: Vec<Owner<'a>>,
 }
@@ -140,7 +143,7 @@ impl<'a> From<&'a Entry> for Socket<'a> {
     fn from(entry: &'a Entry) -> Self {
         let Entry { socket, ownership, user, netns_name, peer_owners } = entry;
         // The kernel gives 0 to what nobody owns: that is not root.
-        let owned = *ownership != Ownership::Kernel;
+        let owned = ownership.kernel().is_none();
         let (user, user_hex) = name(user.as_ref().filter(|_| owned));
         let (netns_name, netns_name_hex) = name(netns_name.as_ref());
         Self {
@@ -170,9 +173,40 @@ impl<'a> From<&'a Entry> for Socket<'a> {
             ownership: ownership.name(),
             ownership_reason: match ownership {
                 Ownership::Hidden(reason) => Some(*reason),
-                Ownership::Held(_) | Ownership::Kernel => None,
+                Ownership::Held(_) | Ownership::Kernel(_) => None,
             },
+            kernel: ownership.kernel().map(Kernel::from),
             owners: ownership.owners().iter().map(Owner::from).collect(),
+        }
+    }
+}
+
+/// Why the kernel alone has a socket.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+pub struct Kernel<'a> {
+    /// `time-wait` (what is left of a connection), `orphan` (closed with something left to send or to
+    /// wait for), `no-listener` (being opened to a listener that is gone), `netlink` (its own end of a
+    /// netlink protocol) or `service` (its own, for one of its services).
+    pub reason: &'static str,
+    /// The service, by its module or kind of link: `vxlan`, `wireguard`, `nfsd`, …
+    pub service: Option<kernel::Service>,
+    /// The names of the network links the service has the socket for.
+    pub links: Vec<Cow<'a, str>>,
+    /// Whether the service is only inferred: nobody holds the socket, it belongs to root, and its port
+    /// is the one that the service usually has.
+    pub inferred: bool,
+}
+
+impl<'a> From<&'a KernelReason> for Kernel<'a> {
+    fn from(reason: &'a KernelReason) -> Self {
+        let service = reason.service();
+        let links = service.map(|service| service.links.as_slice()).unwrap_or_default();
+        Self {
+            reason: reason.name(),
+            service: service.map(|service| service.kind),
+            links: links.iter().map(Text::to_lossy).collect(),
+            inferred: service.is_some_and(|service| service.is_inferred),
         }
     }
 }

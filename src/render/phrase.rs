@@ -2,13 +2,15 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::kernel::{KernelReason, KernelService};
 use crate::process::{HiddenReason, Ownership, Process};
 use crate::render::row::Row;
 use crate::render::sanitize;
 use crate::snapshot::Entry;
 use crate::socket::{Endpoint, Socket};
 
-/// Returns whose the socket is: `nginx (800, +2)`, `nobody`, `somebody you may not see (user avahi)`.
+/// Returns whose the socket is: `nginx (800, +2)`, `nobody`, `the kernel (VXLAN tunnel vx0)`,
+/// `somebody you may not see (user avahi)`.
 pub fn owner(entry: &Entry) -> String {
     match &entry.ownership {
         Ownership::Held(owners) => {
@@ -18,7 +20,7 @@ pub fn owner(entry: &Entry) -> String {
                 others => format!("{} ({}, +{others})", command(&main.process), main.process.pid),
             }
         }
-        Ownership::Kernel => "nobody".to_owned(),
+        Ownership::Kernel(reason) => reason.service().map_or_else(|| "nobody".to_owned(), service),
         Ownership::Hidden(reason) => {
             let who = match reason {
                 HiddenReason::Permission => "somebody you may not see",
@@ -34,6 +36,28 @@ pub fn owner(entry: &Entry) -> String {
             };
             who.to_owned() + &user
         }
+    }
+}
+
+/// Returns the kernel as the owner of a socket: `the kernel (VXLAN tunnel vx0)`.
+pub fn service(service: &KernelService) -> String {
+    let probably = if service.is_inferred { ", it seems" } else { "" };
+    format!("the kernel{probably} ({})", sanitize::string(&service.to_string()))
+}
+
+/// Returns why the kernel has a socket: `no process: the kernel alone keeps it`.
+pub fn kernel(reason: &KernelReason) -> String {
+    match reason {
+        KernelReason::TimeWait | KernelReason::Orphan => {
+            "no process: the kernel alone keeps it".to_owned()
+        }
+        KernelReason::NoListener => "no process: its listener is gone".to_owned(),
+        KernelReason::Netlink => "no process: it is the kernel's own end".to_owned(),
+        KernelReason::Service(service) if service.is_inferred => {
+            let why = "nobody holds it, it is root's, and has that service's usual port";
+            format!("{}: {why}", self::service(service))
+        }
+        KernelReason::Service(service) => format!("no process but {}", self::service(service)),
     }
 }
 
@@ -91,6 +115,7 @@ pub fn wrap(text: &str, room: Option<usize>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::Service;
     use crate::render::fixture;
 
     fn owners() -> Vec<String> {
@@ -110,6 +135,15 @@ mod tests {
         ] {
             assert!(owners.iter().any(|owner| owner == words), "{words}: {owners:#?}");
         }
+    }
+
+    #[test]
+    fn the_kernel_is_an_owner_with_a_service_and_its_links() {
+        let inferred = KernelService { kind: Service::Nfsd, links: Vec::new(), is_inferred: true };
+        assert_eq!(service(&inferred), "the kernel, it seems (NFS server)");
+        let links = vec!["vx0".into(), "\u{1b}[2J".into()];
+        let told = KernelService { kind: Service::Vxlan, links, is_inferred: false };
+        assert_eq!(service(&told), r"the kernel (VXLAN tunnel vx0, \x1b[2J)");
     }
 
     #[test]

@@ -178,7 +178,7 @@ fn service_hint(services: &[(Protocol, String)]) -> Option<String> {
 fn processes(entry: &Entry) -> String {
     let owners = match &entry.ownership {
         Ownership::Held(owners) => owners,
-        Ownership::Kernel | Ownership::Hidden(_) => return phrase::owner(entry),
+        Ownership::Kernel(_) | Ownership::Hidden(_) => return phrase::owner(entry),
     };
     let mut by_process: Vec<(Pid, Vec<&Owner>)> = Vec::new();
     for owner in owners {

@@ -26,7 +26,7 @@ impl<'a> Row<'a> {
     pub fn cgroup(&self) -> Option<&'a Cgroup> {
         match (self.owner, &self.entry.ownership) {
             (Some(owner), _) => owner.process.cgroup.as_ref(),
-            (None, Ownership::Kernel) => None,
+            (None, Ownership::Kernel(_)) => None,
             (None, Ownership::Held(_) | Ownership::Hidden(_)) => self.entry.socket.cgroup.as_ref(),
         }
     }

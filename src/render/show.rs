@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::details::Details;
 use crate::explain::{self, Actor, Meaning};
+use crate::kernel::KernelService;
 use crate::options::SocketOptions;
 use crate::process::{HiddenReason, Owner, Ownership, Process};
 use crate::render::{json, phrase, sanitize};
@@ -121,6 +122,9 @@ impl Lines {
             self.add("Ends", limit);
         }
         self.add("To act", actor(page, *acts));
+        if let Some(command) = entry.ownership.service().and_then(KernelService::stop) {
+            self.add("To act", format!("as root: {command}"));
+        }
     }
 
     fn holders(&mut self, entry: &Entry) {
@@ -130,7 +134,7 @@ impl Lines {
                     self.add("Held by", holder(owner));
                 }
             }
-            Ownership::Kernel => self.add("Held by", "no process: the kernel alone keeps it"),
+            Ownership::Kernel(reason) => self.add("Held by", phrase::kernel(reason)),
             Ownership::Hidden(reason) => {
                 let user = entry.user.as_ref().map(|user| sanitize::text(user).into_owned());
                 let user = user.or_else(|| entry.socket.uid.map(|uid| uid.to_string()));
@@ -326,7 +330,7 @@ impl Lines {
             self.add("Namespace", format!("{netns}{}", name.unwrap_or_default()));
         }
         let user = entry.user.as_ref().map(|user| format!(" ({})", sanitize::text(user)));
-        if let Some(uid) = socket.uid.filter(|_| entry.ownership != Ownership::Kernel) {
+        if let Some(uid) = socket.uid.filter(|_| entry.ownership.kernel().is_none()) {
             self.add("User", format!("{uid}{}", user.unwrap_or_default()));
         }
         let number = |name: &str, number: Option<u64>| {
@@ -396,7 +400,7 @@ fn whose(entry: &Entry) -> String {
         Ownership::Held(owners) => {
             owners.first().map_or_else(String::new, |owner| process_name(&owner.process))
         }
-        Ownership::Kernel => "no process: the kernel alone keeps it".to_owned(),
+        Ownership::Kernel(reason) => phrase::kernel(reason),
         Ownership::Hidden(reason) => hidden(*reason).to_owned(),
     }
 }
@@ -408,7 +412,9 @@ fn actor(page: &Page<'_>, acts: Actor) -> String {
             format!("the listener's owner, {}", process_name(&owner.process))
         }
         Some(owner) => process_name(&owner.process),
-        None => "the owner".to_owned(),
+        None => {
+            page.entry.ownership.service().map_or_else(|| "the owner".to_owned(), phrase::service)
+        }
     };
     let peer = || {
         let other = page.other.and_then(|other| other.ownership.owners().first());

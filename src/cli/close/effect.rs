@@ -67,7 +67,9 @@ fn here(entry: &Entry) -> String {
         (_, Some(TcpState::TimeWait)) => "nobody holds it; the kernel stops guarding these ports \
              against late segments of the old connection"
             .to_owned(),
-        (Ownership::Kernel, _) => "nobody holds it; what was not delivered yet is lost".to_owned(),
+        (ownership, _) if ownership.is_left_over() => {
+            "nobody holds it; what was not delivered yet is lost".to_owned()
+        }
         (_, Some(TcpState::SynRecv)) => format!("{owner} never gets to see it"),
         (Ownership::Held(owners), _)
             if owners.iter().any(|owner| owner.via == Via::AcceptQueue) =>
@@ -77,7 +79,7 @@ fn here(entry: &Entry) -> String {
         (Ownership::Held(owners), _) if owners.iter().any(|owner| owner.via == Via::InFlight) => {
             format!("{owner}, whom it is on its way to, will find it closed (ECONNABORTED)")
         }
-        (Ownership::Held(_) | Ownership::Hidden(_), _) => {
+        (Ownership::Held(_) | Ownership::Kernel(_) | Ownership::Hidden(_), _) => {
             format!("{owner} gets ECONNABORTED from its next call; what was not delivered is lost")
         }
     }
@@ -86,7 +88,7 @@ fn here(entry: &Entry) -> String {
 fn peer(socket: &Socket, other: Option<&Entry>) -> String {
     let peer = phrase::end(socket.peer.as_ref());
     let who = match other {
-        Some(entry) if entry.ownership == Ownership::Kernel => {
+        Some(entry) if entry.ownership.is_left_over() => {
             format!("{peer}, whom nobody holds,")
         }
         Some(entry) => format!("{} at {peer}", phrase::owner(entry)),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::cgroup::Cgroup;
 use crate::details::Details;
+use crate::kernel::KernelReason;
 use crate::process::{Exe, ExeState, Fd, HiddenReason, Owner, Ownership, Pid, Process, Uid, Via};
 use crate::snapshot::Entry;
 use crate::socket::{
@@ -80,7 +81,7 @@ pub(super) fn rows() -> Vec<(&'static str, Entry)> {
         ("tw", {
             let mut row = tcp(TcpState::TimeWait, "127.0.0.1:80", Some("127.0.0.1:55555"));
             row.socket.cgroup = Some(Cgroup::new("/system.slice/gone.service".into()));
-            row.ownership = Ownership::Kernel;
+            row.ownership = Ownership::Kernel(KernelReason::TimeWait);
             row
         }),
         ("link", {

@@ -1,76 +1,125 @@
-//! Where the kernel itself listens and connects: sockets that no process holds by their nature.
+//! Which ports the kernel has for itself: its tunnels, and its servers and clients of files.
 //!
-//! A port proves nothing. This only keeps a guess from being made of such a socket.
+//! Asked only when a socket without holder may be one of them. What tells nothing is passed over: the
+//! sockets that it would explain stay hidden, and say so.
 
-use crate::socket::{Endpoint, Protocol, Socket};
+mod files;
+mod generic;
+mod links;
 
-/// Which end of the socket has the port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Local,
-    Peer,
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use self::links::Link;
+use super::netlink;
+use super::netns::Way;
+use super::proc_net;
+use crate::kernel::KernelPort;
+use crate::socket::{NetnsId, Socket};
+use crate::text::Text;
+
+/// Returns the namespaces of these sockets that the kernel may have some of for itself.
+pub(super) fn namespaces<'a>(
+    sockets: impl Iterator<Item = &'a Socket>,
+) -> BTreeSet<Option<NetnsId>> {
+    // Its sockets have inodes like any other's.
+    let may_be = |socket: &&Socket| socket.family.is_ip() && socket.inode.is_some();
+    sockets.filter(may_be).map(|socket| socket.netns).collect()
 }
 
-/// The usual ports of what the kernel does on sockets of its own.
-const PORTS: &[(Protocol, End, u16)] = &[
-    // Tunnels: VXLAN (IANA's and the kernel's own default), Geneve, WireGuard, GTP, L2TP, FOU.
-    (Protocol::Udp, End::Local, 4789),
-    (Protocol::Udp, End::Local, 8472),
-    (Protocol::Udp, End::Local, 6081),
-    (Protocol::Udp, End::Local, 51820),
-    (Protocol::Udp, End::Local, 2152),
-    (Protocol::Udp, End::Local, 3386),
-    (Protocol::Udp, End::Local, 1701),
-    (Protocol::Udp, End::Local, 5555),
-    // AFS over rxrpc.
-    (Protocol::Udp, End::Local, 7001),
-    // Servers: nfsd, ksmbd, iSCSI, NVMe over TCP, DLM.
-    (Protocol::Tcp, End::Local, 2049),
-    (Protocol::Udp, End::Local, 2049),
-    (Protocol::Tcp, End::Local, 445),
-    (Protocol::Tcp, End::Local, 3260),
-    (Protocol::Tcp, End::Local, 4420),
-    (Protocol::Tcp, End::Local, 21064),
-    // Clients of the same, rpcbind asked by sunrpc, and Ceph's monitors.
-    (Protocol::Tcp, End::Peer, 2049),
-    (Protocol::Udp, End::Peer, 2049),
-    (Protocol::Tcp, End::Peer, 445),
-    (Protocol::Tcp, End::Peer, 3260),
-    (Protocol::Tcp, End::Peer, 4420),
-    (Protocol::Tcp, End::Peer, 21064),
-    (Protocol::Tcp, End::Peer, 111),
-    (Protocol::Udp, End::Peer, 111),
-    (Protocol::Tcp, End::Peer, 3300),
-    (Protocol::Tcp, End::Peer, 6789),
-];
+/// Reads the ports of one namespace. The machine's first one also has those that only the machine
+/// tells of.
+pub(super) fn read(way: Way<'_>, is_first: bool) -> Vec<KernelPort> {
+    let mut ports = match way {
+        Way::Inside => read_inside(),
+        Way::Outside(directory) => files::read_net(directory),
+    };
+    if is_first {
+        ports.extend(files::read_machine(Path::new("/")));
+    }
+    ports
+}
 
-/// Returns true when the socket may well be the kernel's own.
-pub(super) fn may_be_kernels(socket: &Socket) -> bool {
-    PORTS.iter().any(|&(protocol, end, port)| {
-        let end = match end {
-            End::Local => &socket.local,
-            End::Peer => &socket.peer,
-        };
-        socket.protocol == protocol && end.as_ref().and_then(Endpoint::port) == Some(port)
-    })
+/// Reads the ports of the namespace this thread is in.
+fn read_inside() -> Vec<KernelPort> {
+    let mut ports = files::read_net(Path::new(proc_net::DIRECTORY));
+    let mut wireguard: Vec<Text> = Vec::new();
+    for link in route(&links::encode_request()) {
+        match link {
+            Link::Ports(of_link) => ports.extend(of_link),
+            Link::Wireguard(name) => wireguard.push(name),
+            Link::Other => {}
+        }
+    }
+    let families: BTreeMap<Text, u16> =
+        generic(generic::CONTROLLER, &generic::encode_families(), generic::decode_family)
+            .into_iter()
+            .collect();
+    let family = |name| families.get(&Text::new(name)).copied();
+    if let Some(family) = family(generic::WIREGUARD) {
+        for link in &wireguard {
+            let Some(request) = generic::encode_wireguard(link) else { continue };
+            let decode = |message: &[u8]| generic::decode_wireguard(message, link);
+            ports.extend(generic(family, &request, decode));
+        }
+    }
+    if let Some(family) = family(generic::FOU) {
+        ports.extend(generic(family, &generic::encode_fou(), generic::decode_fou));
+    }
+    if let Some(family) = family(generic::L2TP) {
+        ports.extend(generic(family, &generic::encode_l2tp(), generic::decode_l2tp));
+    }
+    ports
+}
+
+fn route(request: &[u8]) -> Vec<Link> {
+    let mut rows = Vec::new();
+    // Refused, as in some sandboxes, it tells nothing.
+    let _outcome = netlink::dump_route(links::RTM_GETLINK, request, &mut rows, links::decode);
+    rows
+}
+
+fn generic<T>(family: u16, request: &[u8], decode: impl Fn(&[u8]) -> Option<T>) -> Vec<T> {
+    let mut rows = Vec::new();
+    // WireGuard's and L2TP's ports are told to the namespace's administrator only.
+    let _outcome = netlink::dump_generic(family, request, &mut rows, decode);
+    rows
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::socket::{Family, SocketId};
+    use crate::socket::{Family, Inode, Protocol, SocketId};
+
+    /// A netlink attribute.
+    pub(super) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(4 + value.len()).unwrap();
+        let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
+        bytes.extend(value);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    }
 
     #[test]
-    fn a_tunnels_port_and_a_file_servers_are_the_kernels_perhaps() {
-        let socket = |protocol, local: &str, peer: Option<&str>| {
-            let end = |text: &str| Endpoint::from(text.parse::<std::net::SocketAddr>().unwrap());
-            let mut socket = Socket::new(SocketId(1), protocol, Family::Inet);
-            (socket.local, socket.peer) = (Some(end(local)), peer.map(end));
+    fn only_a_socket_of_ip_with_an_inode_may_be_the_kernels() {
+        let socket = |protocol, family, inode, netns| {
+            let mut socket = Socket::new(SocketId(0), protocol, family);
+            (socket.inode, socket.netns) = (inode, Some(NetnsId(netns)));
             socket
         };
-        assert!(may_be_kernels(&socket(Protocol::Udp, "0.0.0.0:4789", None)));
-        assert!(!may_be_kernels(&socket(Protocol::Tcp, "0.0.0.0:4789", None)));
-        assert!(may_be_kernels(&socket(Protocol::Tcp, "10.0.0.1:901", Some("10.0.0.2:2049"))));
-        assert!(!may_be_kernels(&socket(Protocol::Tcp, "10.0.0.1:901", Some("10.0.0.2:80"))));
+        let sockets = [
+            socket(Protocol::Udp, Family::Inet, Some(Inode(1)), 1),
+            socket(Protocol::Tcp, Family::Inet6, None, 2),
+            socket(Protocol::Unix, Family::Unix, Some(Inode(2)), 3),
+        ];
+        assert_eq!(namespaces(sockets.iter()), [Some(NetnsId(1))].into());
+    }
+
+    #[test]
+    fn the_links_of_this_namespace_can_be_read() {
+        assert!(!route(&links::encode_request()).is_empty(), "there is lo at least");
+        let families =
+            generic(generic::CONTROLLER, &generic::encode_families(), generic::decode_family);
+        assert!(families.contains(&("nlctrl".into(), generic::CONTROLLER)), "{families:?}");
     }
 }

@@ -8,7 +8,7 @@
 use std::io;
 
 use rustix::io::retry_on_intr;
-use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
+use rustix::net::netlink::{GENERIC, SOCK_DIAG, SocketAddrNetlink};
 use rustix::net::{
     AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, recvfrom, sendto,
     socket_with,
@@ -95,6 +95,21 @@ pub(crate) fn dump_route<T>(
 /// The kernel's own answer, such as ENETUNREACH for an address without a route.
 pub(crate) fn ask_route(kind: u16, body: &[u8], each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
     attempt(ROUTE, &encode_request(kind, NLM_F_ACK, body)?, BUFFER, each).and_then(Ending::answer)
+}
+
+/// Does the same with a family of generic netlink, by its number.
+///
+/// # Errors
+///
+/// As [`dump`].
+pub(crate) fn dump_generic<T>(
+    family: u16,
+    body: &[u8],
+    rows: &mut Vec<T>,
+    decode: impl Fn(&[u8]) -> Option<T>,
+) -> io::Result<Outcome> {
+    let request = encode_request(family, NLM_F_DUMP, body)?;
+    repeat(rows, decode, |size, each| attempt(Some(GENERIC), &request, size, each))
 }
 
 /// Tells the kernel to do something, and waits for its answer.

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use rustix::fs::{CWD, readlinkat_raw, stat};
 use rustix::io::{self, Errno};
 
-pub(super) use self::read::{Trouble, inside};
+pub(super) use self::read::{Trouble, Way, inside};
 use super::owners::{self, Descriptor};
 use super::sock_diag;
 use crate::error::{CollectError, cause};

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 
 use self::address::Addresses;
 use crate::cgroup::Cgroup;
+use crate::kernel::KernelPort;
 use crate::process::{Process, Uid};
 use crate::snapshot::{Collected, Gap};
 use crate::socket::{Endpoint, Interface, Socket};
@@ -36,6 +37,9 @@ pub fn redact(mut collected: Collected) -> Collected {
         .into_iter()
         .map(|(uid, name)| (redactor.uid(uid), redactor.user(&name)))
         .collect();
+    for port in &mut collected.kernel_ports {
+        redactor.kernel_port(port);
+    }
     for name in collected.netns_names.values_mut() {
         redactor.netns(name);
     }
@@ -124,6 +128,13 @@ impl Redactor {
         {
             *name = Text::from(format!("if{}", self.interfaces.number(name)));
         }
+    }
+
+    fn kernel_port(&mut self, port: &mut KernelPort) {
+        if let Some(link) = &mut port.link {
+            *link = Text::from(format!("if{}", self.interfaces.number(link)));
+        }
+        port.address = port.address.map(|address| self.addresses.replace(address));
     }
 
     /// `host` and `current` are our own words.

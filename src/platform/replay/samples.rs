@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use crate::cgroup::{Cgroup, Container, Runtime};
 use crate::details::{Details, SocketOption};
+use crate::kernel::{KernelPort, Service};
 use crate::process::{Exe, ExeState, Fd, Holder, Pid, Process, Tid, Uid, Via};
 use crate::snapshot::{Collected, Gap, Missing, Timestamp};
 use crate::socket::{
@@ -172,6 +173,13 @@ fn holder() -> impl Strategy<Value = Holder> {
     })
 }
 
+fn kernel_port() -> impl Strategy<Value = KernelPort> {
+    (any::<u16>(), of(name()), of(address())).prop_map(|(port, link, address)| {
+        let address = address.map(|address| address.to_canonical());
+        KernelPort { link, address, ..KernelPort::new(Service::Vxlan, Protocol::Udp, port) }
+    })
+}
+
 /// Returns collections of every shape, each name of which holds `SECRET`.
 pub(crate) fn collected() -> impl Strategy<Value = Collected> {
     (
@@ -181,11 +189,22 @@ pub(crate) fn collected() -> impl Strategy<Value = Collected> {
         prop::collection::btree_map(any::<u32>().prop_map(Uid), name(), 0..6),
         prop::collection::btree_map(any::<u64>().prop_map(NetnsId), name(), 0..3),
         prop::collection::vec(any::<u64>().prop_map(SocketId), 0..3),
+        prop::collection::vec(kernel_port(), 0..3),
         prop::collection::vec(any::<(bool, Option<u64>)>(), 0..3),
         0..4_000_000_000_u64,
     )
         .prop_map(
-            |(mut sockets, holders, processes, users, netns_names, vanished, gaps, seconds)| {
+            |(
+                mut sockets,
+                holders,
+                processes,
+                users,
+                netns_names,
+                vanished,
+                ports,
+                gaps,
+                seconds,
+            )| {
                 for (id, socket) in (1..).zip(&mut sockets) {
                     socket.id = SocketId(id);
                 }
@@ -202,6 +221,7 @@ pub(crate) fn collected() -> impl Strategy<Value = Collected> {
                     users,
                     netns_names,
                     vanished,
+                    kernel_ports: ports,
                     gaps: gaps.collect(),
                     ..empty()
                 }

@@ -31,7 +31,13 @@ fn push_text(out: &mut String, text: Option<&Text>) {
     }
 }
 
+/// Writes a process's name, or in brackets, as `ps` has what runs in the kernel, its service: `[vxlan]`,
+/// and `[nfsd?]` when that is inferred.
 pub(super) fn command(row: &Row<'_>, _: &Names, out: &mut String) {
+    if let Some(service) = row.entry.ownership.service() {
+        let mark = if service.is_inferred { "?" } else { "" };
+        push(out, format_args!("[{}{mark}]", service.kind));
+    }
     push_text(out, row.process().and_then(|process| process.command.as_ref()));
 }
 
@@ -55,7 +61,7 @@ pub(super) fn user(row: &Row<'_>, _: &Names, out: &mut String) {
     let process = row.process();
     let (name, number) = match (&row.entry.ownership, process) {
         // The kernel gives 0 to what nobody owns: that is not root.
-        (Ownership::Kernel, _) => (None, None),
+        (Ownership::Kernel(_), _) => (None, None),
         (_, Some(Process { user: None, uid: None, .. }) | None) => {
             (row.entry.user.as_ref(), row.entry.socket.uid)
         }
@@ -235,7 +241,7 @@ pub(super) fn options(row: &Row<'_>, _: &Names, out: &mut String) {
 }
 
 pub(super) fn uid(row: &Row<'_>, _: &Names, out: &mut String) {
-    if row.entry.ownership != Ownership::Kernel {
+    if row.entry.ownership.kernel().is_none() {
         push_some(out, row.entry.socket.uid);
     }
 }
@@ -333,8 +339,10 @@ pub(super) fn others(row: &Row<'_>, _: &Names, out: &mut String) {
 
 pub(super) fn owner(row: &Row<'_>, _: &Names, out: &mut String) {
     out.push_str(row.entry.ownership.name());
-    if let Ownership::Hidden(reason) = &row.entry.ownership {
-        push(out, format_args!(":{reason}"));
+    match &row.entry.ownership {
+        Ownership::Held(_) => {}
+        Ownership::Kernel(reason) => push(out, format_args!(":{}", reason.word())),
+        Ownership::Hidden(reason) => push(out, format_args!(":{reason}")),
     }
 }
 

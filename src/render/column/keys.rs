@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::UNIX_EPOCH;
 
 use crate::cgroup::Cgroup;
-use crate::process::{Owner, Ownership, Process};
+use crate::process::{Owner, Process};
 use crate::render::row::Row;
 use crate::snapshot::Entry;
 use crate::socket::{Endpoint, Family, Interface, Protocol, Queues, Socket};
@@ -65,7 +65,10 @@ fn device(interface: &Interface) -> Key<'_> {
 }
 
 pub(super) fn command(entry: &Entry) -> Option<Key<'_>> {
-    main_process(entry)?.command.as_ref().map(name)
+    match entry.ownership.service() {
+        Some(service) => Some(Key::Name(service.kind.name().as_bytes())),
+        None => main_process(entry)?.command.as_ref().map(name),
+    }
 }
 
 pub(super) fn pid(entry: &Entry) -> Option<Key<'_>> {
@@ -73,7 +76,7 @@ pub(super) fn pid(entry: &Entry) -> Option<Key<'_>> {
 }
 
 pub(super) fn user(entry: &Entry) -> Option<Key<'_>> {
-    if entry.ownership == Ownership::Kernel {
+    if entry.ownership.kernel().is_some() {
         return None;
     }
     let process = main_process(entry);
@@ -211,7 +214,7 @@ pub(super) fn options(entry: &Entry) -> Option<Key<'_>> {
 }
 
 pub(super) fn uid(entry: &Entry) -> Option<Key<'_>> {
-    entry.socket.uid.filter(|_| entry.ownership != Ownership::Kernel).map(|uid| number(uid.0))
+    entry.socket.uid.filter(|_| entry.ownership.kernel().is_none()).map(|uid| number(uid.0))
 }
 
 pub(super) fn inode(entry: &Entry) -> Option<Key<'_>> {

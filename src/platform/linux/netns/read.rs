@@ -4,7 +4,7 @@
 //! A thread that has entered a namespace stays there, so each is one of our own that does nothing
 //! else and ends: what the rest of the program opens is never in the wrong namespace.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,9 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::{Namespace, Namespaces, hinted, is_ours, link_number};
 use crate::error::{CollectError, cause};
+use crate::kernel::KernelPort;
 use crate::platform::Request;
+use crate::platform::linux::kernel_ports;
 use crate::platform::linux::owners::Descriptor;
 use crate::platform::linux::sock_diag::{self, Dump};
 use crate::process::Pid;
@@ -52,7 +54,7 @@ impl Namespaces {
         }
         let only: Vec<(&Namespace, &Request)> =
             self.known.values().map(|namespace| (namespace, request)).collect();
-        let Some((netns, answer)) = self.read_each(&only).pop() else {
+        let Some((netns, answer)) = self.read_each(&only, read_sockets).pop() else {
             // Without /proc there is no number.
             return sock_diag::dump(request);
         };
@@ -78,7 +80,7 @@ impl Namespaces {
         let count = jobs.len();
         let (mut sockets, mut gaps) = (Vec::new(), Vec::new());
         let mut troubles: BTreeMap<String, (Gap, usize)> = BTreeMap::new();
-        for (_, answer) in self.read_each(&jobs) {
+        for (_, answer) in self.read_each(&jobs, read_sockets) {
             let trouble = match answer {
                 Ok(dump) => {
                     sockets.extend(dump.sockets);
@@ -98,9 +100,13 @@ impl Namespaces {
         Dump { sockets, gaps }
     }
 
-    /// Reads the sockets of this thread's namespace and of others, each with a request of its own.
+    /// Reads something of this thread's namespace and of others, of each with a request of its own.
     /// Returns the answers in the order of the namespaces asked.
-    fn read_each(&self, jobs: &[(&Namespace, &Request)]) -> Vec<(NetnsId, Result<Dump, Trouble>)> {
+    fn read_each<R: Copy + Sync, T: Send>(
+        &self,
+        jobs: &[(&Namespace, R)],
+        read: impl Fn(NetnsId, Way<'_>, R) -> Result<T, CollectError> + Sync,
+    ) -> Vec<(NetnsId, Result<T, Trouble>)> {
         let (here, elsewhere): (Vec<_>, Vec<_>) =
             jobs.iter().copied().partition(|(namespace, _)| self.current == Some(namespace.id));
         let next = AtomicUsize::new(0);
@@ -109,7 +115,8 @@ impl Namespaces {
             while let Some((namespace, request)) =
                 elsewhere.get(next.fetch_add(1, Ordering::Relaxed))
             {
-                answers.push((namespace.id, read_inside(namespace, request)));
+                let read = |way: Way<'_>| read(namespace.id, way, *request);
+                answers.push((namespace.id, read_inside(namespace, read)));
             }
             answers
         };
@@ -122,7 +129,8 @@ impl Namespaces {
             let mut answers: Vec<_> = here
                 .iter()
                 .map(|(namespace, request)| {
-                    (namespace.id, sock_diag::dump(request).map_err(Trouble::Failed))
+                    let answer = read(namespace.id, Way::Inside, *request);
+                    (namespace.id, answer.map_err(Trouble::Failed))
                 })
                 .collect();
             for thread in entering {
@@ -147,9 +155,48 @@ impl Namespaces {
         let numbered = requests.iter().filter_map(|(id, request)| Some(((*id)?, request)));
         let jobs: Vec<(&Namespace, &Request)> =
             numbered.filter_map(|(id, request)| Some((self.known.get(&id)?, request))).collect();
-        let answers = self.read_each(&jobs).into_iter().map(|(id, answer)| (Some(id), answer));
+        let answers =
+            self.read_each(&jobs, read_sockets).into_iter().map(|(id, answer)| (Some(id), answer));
         let ours = requests.get(&None).map(|request| (None, sock_diag::dump(request)));
         answers.chain(ours.map(|(id, dump)| (id, dump.map_err(Trouble::Failed)))).collect()
+    }
+
+    /// Reads which ports the kernel has for itself in some namespaces, as far as it tells; `None` is ours
+    /// without a number.
+    pub(in super::super) fn read_kernel_ports(
+        &self,
+        some: &BTreeSet<Option<NetnsId>>,
+    ) -> Vec<KernelPort> {
+        let known = some.iter().filter_map(|id| self.known.get(&(*id)?));
+        let jobs: Vec<(&Namespace, bool)> =
+            known.map(|namespace| (namespace, namespace.processes.contains(&Pid(1)))).collect();
+        let read = |id, way: Way<'_>, is_first| {
+            let ports = kernel_ports::read(way, is_first).into_iter();
+            Ok(ports.map(|port| KernelPort { netns: Some(id), ..port }).collect::<Vec<_>>())
+        };
+        let answers = self.read_each(&jobs, read).into_iter();
+        let mut ports: Vec<KernelPort> =
+            answers.filter_map(|(_, ports)| ports.ok()).flatten().collect();
+        if some.contains(&None) {
+            ports.extend(kernel_ports::read(Way::Inside, true));
+        }
+        ports
+    }
+}
+
+/// How a namespace at hand can be read.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) enum Way<'a> {
+    /// This thread is in it.
+    Inside,
+    /// It may not be entered: by the tables in this directory.
+    Outside(&'a Path),
+}
+
+fn read_sockets(netns: NetnsId, way: Way<'_>, request: &Request) -> Result<Dump, CollectError> {
+    match way {
+        Way::Inside => sock_diag::dump(request),
+        Way::Outside(directory) => sock_diag::dump_files(directory, netns, request),
     }
 }
 
@@ -194,11 +241,14 @@ fn merge(gaps: Vec<Gap>, all: usize) -> Vec<Gap> {
 }
 
 /// Reads a namespace in this thread, which is left there.
-fn read_inside(namespace: &Namespace, request: &Request) -> Result<Dump, Trouble> {
+fn read_inside<T>(
+    namespace: &Namespace,
+    read: impl Fn(Way<'_>) -> Result<T, CollectError>,
+) -> Result<T, Trouble> {
     let mut refusal = None;
     for door in namespace.doors() {
         match enter(&door, namespace.id) {
-            Ok(()) => return sock_diag::dump(request).map_err(Trouble::Failed),
+            Ok(()) => return read(Way::Inside).map_err(Trouble::Failed),
             // What kept it has ended, or its number is another's by now.
             Err(Errno::NOENT | Errno::SRCH | Errno::STALE) => {}
             Err(errno) => refusal = Some(errno),
@@ -210,9 +260,9 @@ fn read_inside(namespace: &Namespace, request: &Request) -> Result<Dump, Trouble
             continue;
         }
         let directory = PathBuf::from(format!("/proc/{pid}/net"));
-        match sock_diag::dump_files(&directory, namespace.id, request) {
+        match read(Way::Outside(&directory)) {
             // Still the same process: not one that took its number, nor a zombie by now.
-            Ok(dump) if namespace.has(pid) => return Ok(dump),
+            Ok(answer) if namespace.has(pid) => return Ok(answer),
             Ok(_) => {}
             Err(error) => failure = namespace.has(pid).then_some(error),
         }
@@ -269,7 +319,6 @@ impl Namespace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::process::Pid;
 
     #[test]
     fn a_gap_of_several_namespaces_is_one_and_says_of_how_many() {

@@ -3,13 +3,13 @@
 use clap::{Args, ValueEnum};
 
 use crate::cli::{Exit, Io};
-use crate::render::{diagnosis, json, port};
+use crate::render::{diagnosis, json, port, show};
 
 /// The arguments of `sockscope schema`.
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
-    /// The command whose JSON it describes: list, port or why
-    #[arg(value_name = "COMMAND", value_enum, default_value_t, hide_possible_values = true)]
+    /// The command whose JSON it describes
+    #[arg(value_name = "COMMAND", value_enum, default_value_t)]
     pub of: Schema,
 }
 
@@ -21,6 +21,7 @@ pub enum Schema {
     List,
     Port,
     Why,
+    Show,
 }
 
 /// Writes the schema.
@@ -29,6 +30,7 @@ pub fn run(args: &SchemaArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         Schema::List => json::schema(),
         Schema::Port => port::json::schema(),
         Schema::Why => diagnosis::json::schema(),
+        Schema::Show => show::json::schema(),
     };
     io.stdout.write_all(schema.as_bytes())?;
     Ok(Exit::Found)

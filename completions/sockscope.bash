@@ -745,7 +745,7 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__why)
-            opts="-h --reuseaddr --reuseport --v6only --device --user --pid --no-probe --json --explain --record --replay --help"
+            opts="-h --reuseaddr --reuseport --v6only --device --user --pid --connect --timeout --no-probe --json --explain --record --replay --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -760,6 +760,10 @@ _sockscope() {
                     return 0
                     ;;
                 --pid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

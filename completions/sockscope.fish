@@ -140,12 +140,14 @@ complete -c sockscope -n "__fish_sockscope_using_subcommand port" -s h -l help -
 complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l device -d 'The program binds to this device (SO_BINDTODEVICE)' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l user -d 'This user binds: a name or a number; only predicts' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l pid -d 'This process binds, in its network namespace; only predicts' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l timeout -d 'Longest wait for an answer to --connect' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l record -d 'Write what was read to a new file, for a bug report' -r -F
 complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l replay -d 'Predict from a recording; - reads it from stdin' -r -F
 complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l reuseaddr -d 'The program sets SO_REUSEADDR'
 complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l reuseport -d 'The program sets SO_REUSEPORT'
 complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l v6only -d 'The program sets IPV6_V6ONLY'
-complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l no-probe -d 'Only predict: do not ask the kernel by a bind that is closed at once'
+complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l connect -d 'Ask about a connection to HOST:PORT instead of a bind'
+complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l no-probe -d 'Only predict: make no bind, and no connection, to find out'
 complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l json -d 'One JSON document (see sockscope schema why)'
 complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l explain -d 'The long story of each cause, with its source'
 complete -c sockscope -n "__fish_sockscope_using_subcommand why" -s h -l help -d 'Print help'

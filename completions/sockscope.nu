@@ -137,13 +137,15 @@ module completions {
     --device: string          # The program binds to this device (SO_BINDTODEVICE)
     --user: string            # This user binds: a name or a number; only predicts
     --pid: string             # This process binds, in its network namespace; only predicts
-    --no-probe                # Only predict: do not ask the kernel by a bind that is closed at once
+    --connect                 # Ask about a connection to HOST:PORT instead of a bind
+    --timeout: string         # Longest wait for an answer to --connect
+    --no-probe                # Only predict: make no bind, and no connection, to find out
     --json                    # One JSON document (see sockscope schema why)
     --explain                 # The long story of each cause, with its source
     --record: path            # Write what was read to a new file, for a bug report
     --replay: path            # Predict from a recording; - reads it from stdin
     --help(-h)                # Print help
-    target: string            # What is bound: 8080, 127.0.0.1:8080, udp:53, localhost:http
+    target: string            # What is bound: 8080, 127.0.0.1:8080, udp:53, localhost:http; or an error message (- for stdin)
   ]
 
   # Close one connection from outside (Linux, root); a listener is refused

@@ -1,9 +1,10 @@
-//! Why a bind fails, and the least harmful way out.
+//! Why a bind or a connection fails, and the least harmful way out.
 //!
 //! Pure: [`diagnose`] concludes from one [`crate::snapshot::Snapshot`] and the [`BindFacts`] beside it;
 //! `platform` reads both, and makes the [`Probe`] that asks the kernel itself.
 
 mod causes;
+pub mod connect;
 mod facts;
 mod judge;
 pub mod message;

@@ -6,7 +6,6 @@
 
 pub mod clock;
 pub mod destroy;
-#[cfg(feature = "cli")]
 pub mod errno;
 #[cfg(feature = "cli")]
 pub mod launch;
@@ -24,6 +23,7 @@ pub mod probe;
 mod process;
 #[cfg(feature = "cli")]
 pub mod props;
+pub mod reach;
 pub mod replay;
 #[cfg(feature = "cli")]
 pub mod resolve;

@@ -1,16 +1,23 @@
 //! `sockscope why`: would a bind succeed, and if not, why, and what can be done.
 
+mod connect;
+mod question;
 pub mod target;
 
+use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 
+use crate::cli::args::parse_duration;
 use crate::cli::error::Failure;
 use crate::cli::{Exit, Io};
 use crate::diagnose::{
-    BindFacts, BindRequest, Binder, Diagnosis, Probe, Reason, Target, Verdict, diagnose, undecided,
+    BindFacts, BindRequest, Binder, Cause, Diagnosis, Probe, Reason, Target, Verdict, diagnose,
+    undecided,
 };
 use crate::filter::Names as _;
 use crate::join::join;
@@ -24,7 +31,7 @@ use crate::process::{HiddenReason, Ownership, Pid, Uid};
 use crate::render::diagnosis::{self, json};
 use crate::render::summary;
 use crate::snapshot::{Collected, Gap, Missing, Snapshot};
-use crate::socket::{Interface, Protocol};
+use crate::socket::{Interface, Protocol, SocketId};
 use crate::text::Text;
 
 /// The examples at the end of `sockscope why --help`.
@@ -33,7 +40,12 @@ Examples:
   sockscope why 8080                  any address, IPv4 and IPv6
   sockscope why 127.0.0.1:8080        one address; also [::1]:8080, localhost:http
   sockscope why udp:53 --reuseaddr
+  sockscope why 'Error: listen EADDRINUSE: address already in use :::3000'
+  npm start 2>&1 | sockscope why -    the message from a pipe
+  sockscope why --connect db:5432     who answers, or why nobody does
   sockscope why 80 --explain          the long story, with the rule's source
+
+--connect really connects, closes at once, and sends nothing; --no-probe only predicts.
 
 Exit codes: 0 it would succeed, 1 it would not, 2 it cannot be told, or trouble
 ";
@@ -41,7 +53,7 @@ Exit codes: 0 it would succeed, 1 it would not, 2 it cannot be told, or trouble
 /// The arguments of `sockscope why`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct WhyArgs {
-    /// What is bound: 8080, 127.0.0.1:8080, udp:53, localhost:http
+    /// What is bound: 8080, 127.0.0.1:8080, udp:53, localhost:http; or an error message (- for stdin)
     #[arg(value_name = "TARGET", allow_hyphen_values = true)]
     pub target: String,
     /// The program sets SO_REUSEADDR
@@ -62,7 +74,14 @@ pub struct WhyArgs {
     /// This process binds, in its network namespace; only predicts
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
     pub pid: Option<u32>,
-    /// Only predict: do not ask the kernel by a bind that is closed at once
+    /// Ask about a connection to HOST:PORT instead of a bind
+    #[arg(long, conflicts_with_all = ["reuseaddr", "reuseport", "v6only", "device", "user", "pid"])]
+    pub connect: bool,
+    /// Longest wait for an answer to --connect
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
+    #[arg(requires = "connect")]
+    pub timeout: Duration,
+    /// Only predict: make no bind, and no connection, to find out
     #[arg(long)]
     pub no_probe: bool,
     /// One JSON document (see sockscope schema why)
@@ -82,10 +101,20 @@ pub struct WhyArgs {
 /// Answers. Exit 0 when the bind would succeed, 1 when it would not, 2 when that cannot be told.
 pub fn run(args: &WhyArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
     let names = SystemNames::new();
-    let targets = target::parse(&args.target, &names, &Services::read())?;
+    let question = question::read(&args.target, args.connect, &names, &Services::read())?;
+    if let Some(line) = question.understood() {
+        writeln!(io.stderr, "{line}")?;
+    }
+    if question.connects {
+        return connect::run(args, question.targets, io);
+    }
     let options = options(args, &names)?;
-    let requests: Vec<BindRequest> =
-        targets.into_iter().map(|target| BindRequest { target, ..options.clone() }).collect();
+    let was_in_use = question.was_in_use();
+    let requests: Vec<BindRequest> = question
+        .targets
+        .into_iter()
+        .map(|target| BindRequest { target, ..options.clone() })
+        .collect();
 
     let (mut snapshot, collected) = collect(args, &requests)?;
     if let Some(path) = &args.record {
@@ -110,10 +139,24 @@ pub fn run(args: &WhyArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
                 diagnosis.add_gone(&before);
             }
         }
+        if was_in_use && diagnosis.verdict == Verdict::Free {
+            diagnosis.add_freed();
+        }
         answers.push(diagnosis);
     }
-    show(args, &answers, snapshot, io)?;
+    let look = look(args, io);
+    let causes = answers.iter().flat_map(|answer| &answer.causes);
+    show(causes, snapshot, io, |snapshot, out| match look {
+        None => json::write(&answers, snapshot, out),
+        Some(look) => diagnosis::write(&answers, look, out),
+    })?;
     Ok(exit(&answers))
+}
+
+/// Returns how the answer is to look; `None` for JSON.
+fn look(args: &WhyArgs, io: &Io<'_>) -> Option<diagnosis::Options> {
+    let width = io.terminal.width.map(usize::from);
+    (!args.json).then_some(diagnosis::Options { width, explain: args.explain })
 }
 
 fn options(args: &WhyArgs, names: &SystemNames) -> anyhow::Result<BindRequest> {
@@ -189,7 +232,7 @@ const fn is_udp(request: &BindRequest) -> bool {
 /// Returns why a probe would take from others what is meant for them, if it may succeed beside them.
 fn would_disturb(diagnosis: &Diagnosis) -> Option<&'static str> {
     let may_succeed = !matches!(diagnosis.prediction, Verdict::Fails { .. });
-    let serves = |cause: &crate::diagnose::Cause| {
+    let serves = |cause: &Cause| {
         cause.reason != Reason::OtherDevice
             && cause.sockets.iter().any(|entry| entry.socket.is_listening())
     };
@@ -197,26 +240,19 @@ fn would_disturb(diagnosis: &Diagnosis) -> Option<&'static str> {
         .then_some("for an instant it would get what is meant for those who share the port")
 }
 
-fn show(
-    args: &WhyArgs,
-    diagnoses: &[Diagnosis],
+/// Writes the answer, and what could not be seen of it.
+fn show<'a>(
+    causes: impl Iterator<Item = &'a Cause>,
     mut snapshot: Snapshot,
     io: &mut Io<'_>,
+    write: impl FnOnce(&Snapshot, &mut dyn Write) -> std::io::Result<()>,
 ) -> anyhow::Result<()> {
     // From here on only what is shown counts, in the gaps too.
-    let is_shown = |id| {
-        let causes = diagnoses.iter().flat_map(|diagnosis| &diagnosis.causes);
-        causes.flat_map(|cause| &cause.sockets).any(|entry| entry.socket.id == id)
-    };
-    snapshot.entries.retain(|entry| is_shown(entry.socket.id));
+    let shown: BTreeSet<SocketId> =
+        causes.flat_map(|cause| &cause.sockets).map(|entry| entry.socket.id).collect();
+    snapshot.entries.retain(|entry| shown.contains(&entry.socket.id));
     keep_what_matters(&mut snapshot);
-    if args.json {
-        json::write(diagnoses, &snapshot, io.stdout)?;
-    } else {
-        let options =
-            diagnosis::Options { width: io.terminal.width.map(usize::from), explain: args.explain };
-        diagnosis::write(diagnoses, options, io.stdout)?;
-    }
+    write(&snapshot, io.stdout)?;
     io.stdout.flush()?;
     if let Some(line) = summary::summary(&snapshot) {
         writeln!(io.stderr, "{line}")?;

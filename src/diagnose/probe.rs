@@ -62,6 +62,16 @@ impl Diagnosis {
         });
     }
 
+    /// Adds that somebody had it before, because a message says so.
+    pub fn add_freed(&mut self) {
+        self.causes.push(Cause {
+            reason: Reason::Gone,
+            certainty: Certainty::Likely,
+            sockets: Vec::new(),
+            evidence: vec!["the message says that it was in use".to_owned()],
+        });
+    }
+
     /// Returns true when the kernel did other than was predicted: the rules are wrong, or what was
     /// read is not what is there.
     pub fn is_contradicted(&self) -> bool {

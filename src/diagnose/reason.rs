@@ -33,6 +33,30 @@ pub enum Reason {
     OtherDevice,
     /// The holder that was seen is gone by now.
     Gone,
+    /// A socket answers who connects.
+    Answers,
+    /// A socket would answer if another had not the more specific address.
+    LessSpecific,
+    /// Nobody has the port.
+    NobodyListens,
+    /// Somebody listens at other addresses only.
+    OtherAddress,
+    /// Somebody listens in another network namespace only.
+    OtherNamespace,
+    /// The listener's queue is full.
+    BacklogFull,
+    /// Its processes are stopped.
+    Stopped,
+    /// There is no way to the address.
+    NoRoute,
+    /// No port is left for our own end.
+    NoSourcePort,
+    /// Something between the two ends drops or refuses it.
+    PacketFilter,
+    /// Something that is no socket here takes the connection.
+    Redirected,
+    /// The address is another machine's.
+    OtherMachine,
 }
 
 /// What is to be said of a reason.
@@ -71,6 +95,9 @@ const TCP: &str = "linux/net/ipv4/inet_connection_sock.c (inet_csk_get_port, ine
 const ADDRESSES: &str = "linux/net/ipv4/inet_connection_sock.c (inet_rcv_saddr_equal)";
 /// Where TIME_WAIT is made.
 const TIMEWAIT: &str = "linux/net/ipv4/inet_timewait_sock.c (inet_twsk_alloc)";
+
+/// Where the listener of a connection is chosen.
+const LOOKUP: &str = "linux/net/ipv4/inet_hashtables.c (__inet_lookup_listener, compute_score)";
 
 reasons! {
     Listener "listener": "another socket has this address",
@@ -119,12 +146,64 @@ reasons! {
     Gone "gone": "whoever had it is gone by now",
         "It was there when the sockets were listed, and the kernel gave the port to the probe right \
          after. A service that restarts in a loop looks like this.", "";
+    Answers "answers": "this socket has the address",
+        "Among the sockets of a port the kernel takes one with exactly this address, else one with a \
+         wildcard that covers it; then one that is bound to the device, then one of the address's own \
+         family.", LOOKUP;
+    LessSpecific "less-specific": "others have the port too, and are asked only when that one is gone",
+        "A socket with exactly this address comes before one on 0.0.0.0 or ::, and 0.0.0.0 before :: for \
+         IPv4. So two servers can have one port, and which of them answers depends on the address.", LOOKUP;
+    NobodyListens "nobody-listens": "nobody listens on this port",
+        "A SYN that finds no listener is answered with RST, which connect reports as ECONNREFUSED. A \
+         datagram is answered with an ICMP message, which the next call on the connected socket \
+         reports.", "RFC 9293, 3.10.7.1; udp(7)";
+    OtherAddress "other-address": "it listens at another address only",
+        "A listener serves the address it is bound to. 127.0.0.1 and ::1 are for this machine alone. \
+         0.0.0.0 is every IPv4 address; :: is every IPv6 address, and every IPv4 address too unless \
+         IPV6_V6ONLY is set.", "ip(7); ipv6(7)";
+    OtherNamespace "other-namespace": "somebody listens on it in another network namespace",
+        "A network namespace has its own addresses and ports, loopback included: 127.0.0.1 in a container \
+         is not 127.0.0.1 of the machine. It is reached by an address of its own, or by a port that is \
+         forwarded to it.", "network_namespaces(7)";
+    BacklogFull "backlog-full": "the queue of connections that wait to be accepted is full",
+        "A connection waits until the program calls accept. When more wait than listen allowed (at most \
+         net.core.somaxconn), the kernel drops the SYN, and the client asks again for two minutes. With \
+         net.ipv4.tcp_abort_on_overflow it is refused instead.", "listen(2); linux/net/ipv4/tcp_input.c (tcp_conn_request)";
+    Stopped "stopped": "its process is stopped: it accepts nobody before it is continued",
+        "The kernel makes the connection by itself, so connect succeeds although the program does \
+         nothing: it was stopped by SIGSTOP, by ^Z in its shell, or by a debugger. What is sent waits.",
+        "signal(7); proc_pid_stat(5)";
+    NoRoute "no-route": "there is no route to the address",
+        "No route of this namespace leads to it, or a router on the way, or the last link, says that it \
+         is not there.", "ip-route(8)";
+    NoSourcePort "no-source-port": "no port is left for our end of the connection",
+        "connect takes a port of net.ipv4.ip_local_port_range that nobody bound and that has no \
+         connection to the same address and port yet. TIME_WAIT counts for a minute, unless \
+         net.ipv4.tcp_tw_reuse is set (for loopback it is).", "linux/net/ipv4/inet_hashtables.c (__inet_hash_connect)";
+    PacketFilter "packet-filter": "a packet filter may drop or refuse it",
+        "When a socket should answer and does not, something between drops what is sent: a packet filter \
+         here or there (nftables, iptables, a cloud's security group), or the machine is off.", "nft(8)";
+    Redirected "redirected": "something that is no socket of this namespace takes it",
+        "A rule of NAT may lead it elsewhere, as container runtimes do for published ports; so may a BPF \
+         program (sk_lookup) or a load balancer (IPVS).", "nft(8); bpf(2)";
+    OtherMachine "other-machine": "the address is another machine's, of which nothing can be seen here",
+        "From here it can only be said what came back: a connection, a refusal, or nothing.", "";
 }
 
 impl Reason {
     /// Returns true when the sockets of such a cause keep the bind from succeeding.
     pub const fn is_in_the_way(self) -> bool {
-        !matches!(self, Self::Shared | Self::OtherDevice | Self::Gone)
+        !matches!(
+            self,
+            Self::Shared
+                | Self::OtherDevice
+                | Self::Gone
+                | Self::Answers
+                | Self::LessSpecific
+                | Self::Stopped
+                | Self::Redirected
+                | Self::OtherMachine
+        )
     }
 
     /// Returns what is to be said of it.

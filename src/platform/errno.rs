@@ -2,12 +2,40 @@
 
 use std::io;
 
+use crate::diagnose::Errno;
+
+/// No error has this number.
+const NONE: i32 = -1;
+
+/// The errors that a diagnosis knows, as far as a call returns them.
+const DIAGNOSED: &[Errno] = &[
+    Errno::EADDRINUSE,
+    Errno::EADDRNOTAVAIL,
+    Errno::EACCES,
+    Errno::EPERM,
+    Errno::EINVAL,
+    Errno::EAFNOSUPPORT,
+    Errno::ENODEV,
+    Errno::EMFILE,
+    Errno::ENFILE,
+    Errno::ENOBUFS,
+    Errno::ENOENT,
+    Errno::ECONNREFUSED,
+    Errno::ETIMEDOUT,
+    Errno::EHOSTUNREACH,
+    Errno::ENETUNREACH,
+];
+
 /// An error's name and its number on Linux, on macOS and the BSDs, and in Winsock. On the few kinds
 /// of processors where Linux numbers them otherwise (MIPS, SPARC, Alpha, PA-RISC) a name may be missing
 /// or wrong.
+/// Of two with one number the first is meant.
 const NAMES: &[(&str, [i32; 3])] = &[
-    ("EPERM", [1, 1, 10_013]),
     ("EACCES", [13, 13, 10_013]),
+    ("EPERM", [1, 1, 10_013]),
+    ("ENOENT", [2, 2, NONE]),
+    ("ENODEV", [19, 19, NONE]),
+    ("ENFILE", [23, 23, NONE]),
     ("EINVAL", [22, 22, 10_022]),
     ("EMFILE", [24, 24, 10_024]),
     ("EPIPE", [32, 32, 10_058]),
@@ -45,6 +73,12 @@ pub fn name(error: &io::Error) -> Option<&'static str> {
     NAMES.iter().find(|(_, numbers)| here(*numbers) == number).map(|(name, _)| *name)
 }
 
+/// Returns the error as a diagnosis knows it; `None` for all others.
+pub fn of(error: &io::Error) -> Option<Errno> {
+    let name = name(error)?;
+    DIAGNOSED.iter().copied().find(|errno| format!("{errno:?}") == name)
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
@@ -54,6 +88,9 @@ mod tests {
         for (number, expected) in [
             (libc::EPERM, "EPERM"),
             (libc::EACCES, "EACCES"),
+            (libc::ENOENT, "ENOENT"),
+            (libc::ENODEV, "ENODEV"),
+            (libc::ENFILE, "ENFILE"),
             (libc::EINVAL, "EINVAL"),
             (libc::EMFILE, "EMFILE"),
             (libc::EPIPE, "EPIPE"),
@@ -77,5 +114,15 @@ mod tests {
             assert_eq!(name(&io::Error::from_raw_os_error(number)), Some(expected));
         }
         assert_eq!(name(&io::Error::other("ours")), None);
+    }
+
+    #[test]
+    fn a_diagnosis_knows_each_of_its_errors_by_name() {
+        for errno in DIAGNOSED {
+            let (_, [number, ..]) =
+                NAMES.iter().find(|(name, _)| *name == format!("{errno:?}")).unwrap();
+            assert_eq!(of(&io::Error::from_raw_os_error(*number)), Some(*errno));
+        }
+        assert_eq!(of(&io::Error::from_raw_os_error(libc::EISCONN)), None);
     }
 }

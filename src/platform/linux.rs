@@ -8,6 +8,7 @@ mod again;
 pub(crate) mod bind_facts;
 mod cgroups;
 mod command;
+pub(crate) mod counters;
 pub(crate) mod destroy;
 mod diag_details;
 pub(crate) mod holder_options;
@@ -23,7 +24,7 @@ mod proc_net;
 pub(crate) mod process;
 pub(crate) mod process_details;
 mod sock_diag;
-mod stat;
+pub(crate) mod stat;
 pub(crate) mod sys;
 mod unix_diag;
 

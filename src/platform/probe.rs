@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 use socket2::{Domain, Socket, Type};
 
-use crate::diagnose::{BindRequest, Binder, Call, Errno, Probe, Target};
+use crate::diagnose::{BindRequest, Binder, Call, Probe, Target};
+use crate::platform::errno;
 use crate::socket::{Interface, Protocol};
 
 /// Makes the bind, and if wanted for TCP the listen after it, as this process and in its network
@@ -28,7 +29,7 @@ pub fn probe(request: &BindRequest, listen: bool) -> Probe {
     };
     match bind(request, *protocol, address, listen) {
         Ok(()) => Probe::Succeeded { listened: listen && *protocol == Protocol::Tcp },
-        Err((call, error)) => Probe::Failed { call, errno: errno(&error) },
+        Err((call, error)) => Probe::Failed { call, errno: errno::of(&error) },
     }
 }
 
@@ -106,38 +107,12 @@ fn set_device(_socket: &Socket, _device: &Interface) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Returns the error by its name; `None` when it has none here.
-fn errno(error: &io::Error) -> Option<Errno> {
-    #[cfg(target_os = "linux")]
-    if let Some(errno) = rustix::io::Errno::from_io_error(error) {
-        let known = [
-            (rustix::io::Errno::PERM, Errno::EPERM),
-            (rustix::io::Errno::NODEV, Errno::ENODEV),
-            (rustix::io::Errno::MFILE, Errno::EMFILE),
-            (rustix::io::Errno::NFILE, Errno::ENFILE),
-            (rustix::io::Errno::NOBUFS, Errno::ENOBUFS),
-            (rustix::io::Errno::AFNOSUPPORT, Errno::EAFNOSUPPORT),
-        ];
-        if let Some((_, name)) = known.iter().find(|(number, _)| *number == errno) {
-            return Some(*name);
-        }
-    }
-    #[expect(clippy::wildcard_enum_match_arm, reason = "std adds kinds as it likes")]
-    match error.kind() {
-        io::ErrorKind::AddrInUse => Some(Errno::EADDRINUSE),
-        io::ErrorKind::AddrNotAvailable => Some(Errno::EADDRNOTAVAIL),
-        io::ErrorKind::PermissionDenied => Some(Errno::EACCES),
-        io::ErrorKind::InvalidInput => Some(Errno::EINVAL),
-        io::ErrorKind::NotFound => Some(Errno::ENOENT),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, TcpListener};
 
     use super::*;
+    use crate::diagnose::Errno;
 
     fn request(port: u16) -> BindRequest {
         let address = Ipv4Addr::LOCALHOST.into();

@@ -1,6 +1,7 @@
 //! A diagnosis for people: the verdict in the first line, the cause, the holder, what the kernel said,
 //! and the ways out; safe for a terminal.
 
+pub mod connect;
 pub mod json;
 #[cfg(test)]
 mod tests;
@@ -55,7 +56,7 @@ pub fn write(diagnoses: &[Diagnosis], options: Options, out: &mut dyn Write) -> 
             page.details(first, groups.len() > 1)?;
         }
     }
-    page.remedies(diagnoses)
+    page.remedies(diagnoses.iter().flat_map(|diagnosis| &diagnosis.remedies))
 }
 
 /// Whether two diagnoses say the same, of different addresses.
@@ -230,9 +231,9 @@ impl Page<'_> {
         self.line("            ", &row)
     }
 
-    fn remedies(&mut self, diagnoses: &[Diagnosis]) -> io::Result<()> {
+    fn remedies<'r>(&mut self, all: impl Iterator<Item = &'r Remedy>) -> io::Result<()> {
         let mut remedies: Vec<&Remedy> = Vec::new();
-        for remedy in diagnoses.iter().flat_map(|diagnosis| &diagnosis.remedies) {
+        for remedy in all {
             if !remedies.iter().any(|known| known.action == remedy.action) {
                 remedies.push(remedy);
             }

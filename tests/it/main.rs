@@ -48,6 +48,8 @@ mod support;
 mod table_1b;
 #[cfg(target_os = "linux")]
 mod why;
+#[cfg(target_os = "linux")]
+mod why_connect;
 
 /// A file of tests that nobody compiles is worse than none.
 #[test]

@@ -1,6 +1,10 @@
 //! `/proc/PID/stat`: the facts of a process that everybody may read (`proc_pid_stat(5)`).
 
+use std::collections::BTreeSet;
+
 use rustix::io::{self, Errno};
+
+use crate::process::Pid;
 
 /// The flag of kernel threads (`PF_KTHREAD`, linux/include/linux/sched.h).
 const PF_KTHREAD: u32 = 0x0020_0000;
@@ -8,7 +12,7 @@ const PF_KTHREAD: u32 = 0x0020_0000;
 /// What sockscope needs of `/proc/PID/stat`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stat {
-    /// Field 3: one letter, `Z` for a zombie.
+    /// Field 3: one letter, `Z` for a zombie, `T` for one that is stopped.
     pub(crate) state: u8,
     /// Field 4: the parent's number, 0 for none.
     pub(crate) ppid: u32,
@@ -30,6 +34,12 @@ impl Stat {
     pub(crate) const fn is_zombie(&self) -> bool {
         matches!(self.state, b'Z' | b'X' | b'x')
     }
+}
+
+/// Returns which of these processes are stopped: by a signal (`T`) or a debugger (`t`).
+pub(crate) fn stopped(pids: &BTreeSet<Pid>) -> BTreeSet<Pid> {
+    let state = |pid: &Pid| Some(read_stat(pid.0).ok()??.state);
+    pids.iter().filter(|pid| matches!(state(pid), Some(b'T' | b't'))).copied().collect()
 }
 
 /// Reads and parses `/proc/PID/stat` of a process or thread.

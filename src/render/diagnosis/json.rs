@@ -5,7 +5,10 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::diagnose::{Action, Cause, Certainty, Diagnosis, Harm, Probe, Remedy, Target, Verdict};
+use crate::diagnose::connect::{Attempt, ConnectDiagnosis, ConnectRequest, Reach};
+use crate::diagnose::{
+    Action, Call, Cause, Certainty, Diagnosis, Harm, Probe, Remedy, Target, Verdict,
+};
 use crate::render::diagnosis::way_out;
 use crate::render::json::{Device, Socket};
 use crate::snapshot::{Gap, Snapshot, Timestamp};
@@ -37,7 +40,8 @@ pub struct Why<'a> {
 pub struct Answer<'a> {
     /// What was asked about.
     pub request: Asked<'a>,
-    /// Whether it would succeed: `free`, `shareable` (yes, beside others), `fails` or `unknown`.
+    /// Whether a bind would succeed: `free`, `shareable` (yes, beside others), `fails` or `unknown`.
+    /// Whether a connection would: `connects`, `fails`, `silent` (nobody answers) or `unknown`.
     pub verdict: &'static str,
     /// The call that fails; null when none does.
     pub call: Option<&'static str>,
@@ -45,8 +49,8 @@ pub struct Answer<'a> {
     pub errno: Option<String>,
     /// The same as `verdict`, as it follows from the rules alone.
     pub prediction: &'static str,
-    /// What the kernel said to a bind made to find out: `succeeded`, `failed`, `not-made`; null when it
-    /// was not asked.
+    /// What came of a bind or a connection made to find out: `succeeded`, `failed`, `silent` (nobody
+    /// answered), `not-made`; null when it was not asked.
     pub probe: Option<&'static str>,
     /// Why it was not asked; null otherwise.
     pub not_asked: Option<&'a str>,
@@ -58,10 +62,12 @@ pub struct Answer<'a> {
     pub remedies: Vec<WayOut>,
 }
 
-/// A bind.
+/// A bind, or a connection.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Asked<'a> {
+    /// What is asked about: `bind` (and listen) or `connect`.
+    pub call: &'static str,
     /// The protocol; null for a UNIX socket.
     pub protocol: Option<Protocol>,
     /// The address; null for a UNIX socket.
@@ -147,10 +153,70 @@ impl<'a> Answer<'a> {
     }
 }
 
+impl<'a> From<&'a ConnectDiagnosis> for Answer<'a> {
+    fn from(diagnosis: &'a ConnectDiagnosis) -> Self {
+        let (call, errno) = match diagnosis.verdict {
+            Reach::Fails { errno } => (Some(Call::Connect.name()), Some(format!("{errno:?}"))),
+            Reach::Connects | Reach::Silent | Reach::Unknown => (None, None),
+        };
+        let (probe, not_asked) = match &diagnosis.attempt {
+            None => (None, None),
+            Some(Attempt::Connected { .. }) => (Some("succeeded"), None),
+            Some(Attempt::Failed { .. }) => (Some("failed"), None),
+            Some(Attempt::Silent { .. }) => (Some("silent"), None),
+            Some(Attempt::NotMade { why }) => (Some("not-made"), Some(why.as_str())),
+        };
+        let is_tried = matches!(probe, Some("succeeded" | "failed" | "silent"));
+        Self {
+            request: Asked::from(&diagnosis.request),
+            verdict: reach(diagnosis.verdict),
+            call,
+            errno,
+            prediction: reach(diagnosis.prediction),
+            probe,
+            not_asked,
+            contradicted: is_tried
+                && diagnosis.prediction != Reach::Unknown
+                && diagnosis.prediction != diagnosis.verdict,
+            causes: diagnosis.causes.iter().map(Because::from).collect(),
+            remedies: diagnosis.remedies.iter().map(WayOut::from).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a ConnectRequest> for Asked<'a> {
+    fn from(request: &'a ConnectRequest) -> Self {
+        Self {
+            call: "connect",
+            protocol: Some(request.protocol),
+            address: Some(request.address),
+            scope: request.scope.as_ref().map(Device::from),
+            port: Some(request.port),
+            path: None,
+            reuse_address: false,
+            reuse_port: false,
+            v6only: None,
+            device: None,
+            uid: None,
+            pid: None,
+        }
+    }
+}
+
+const fn reach(reach: Reach) -> &'static str {
+    match reach {
+        Reach::Connects => "connects",
+        Reach::Fails { .. } => "fails",
+        Reach::Silent => "silent",
+        Reach::Unknown => "unknown",
+    }
+}
+
 impl<'a> Asked<'a> {
     fn new(diagnosis: &'a Diagnosis) -> Self {
         let request = &diagnosis.request;
         let mut asked = Self {
+            call: "bind",
             protocol: None,
             address: None,
             scope: None,
@@ -236,12 +302,21 @@ const fn word(verdict: Verdict) -> &'static str {
 ///
 /// When `out` cannot be written to.
 pub fn write(diagnoses: &[Diagnosis], snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
+    write_answers(diagnoses.iter().map(Answer::new).collect(), snapshot, out)
+}
+
+/// Writes answers of either kind.
+pub(super) fn write_answers(
+    answers: Vec<Answer<'_>>,
+    snapshot: &Snapshot,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let why = Why {
         schema: SCHEMA,
         collected_at: snapshot.collected_at,
         platform: &snapshot.platform,
         gaps: snapshot.gaps(),
-        answers: diagnoses.iter().map(Answer::new).collect(),
+        answers,
     };
     serde_json::to_writer_pretty(&mut *out, &why)?;
     out.write_all(b"\n")

@@ -1,0 +1,160 @@
+//! `sockscope why --connect`: would a connection succeed, who answers it, and if nobody does, why not.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+
+use crate::cli::error::Failure;
+use crate::cli::why::{WhyArgs, look, show};
+use crate::cli::{Exit, Io};
+use crate::diagnose::connect::{
+    Attempt, ConnectDiagnosis, ConnectFacts, ConnectRequest, Reach, diagnose_connect,
+};
+use crate::diagnose::{BindFacts, BindRequest, Errno, Reason, Target};
+use crate::join::join;
+use crate::platform::reach;
+use crate::platform::replay::{self, Replay};
+use crate::platform::{self, Backend, NetnsWish, PortWish, Request};
+use crate::process::Pid;
+use crate::render::diagnosis::connect;
+use crate::snapshot::{Collected, Snapshot};
+
+/// Answers. Exit 0 when one of the addresses can be connected to, 1 when none can, 2 when that cannot be
+/// told.
+pub(super) fn run(args: &WhyArgs, targets: Vec<Target>, io: &mut Io<'_>) -> anyhow::Result<Exit> {
+    let requests = targets.into_iter().map(request).collect::<Result<Vec<_>, _>>()?;
+    let mut seen = Look { args, snapshot: None, collected: None };
+    let answers = requests
+        .iter()
+        .map(|request| seen.ask(request))
+        .collect::<anyhow::Result<Vec<ConnectDiagnosis>>>()?;
+    let Look { snapshot, collected, .. } = seen;
+    if let (Some(path), Some(collected)) = (&args.record, collected) {
+        replay::record_file(&collected, path)
+            .with_context(|| format!("cannot record to {}", path.display()))?;
+    }
+    if let Some(snapshot) = snapshot {
+        let look = look(args, io);
+        let causes = answers.iter().flat_map(|answer| &answer.causes);
+        show(causes, snapshot, io, |snapshot, out| match look {
+            None => connect::write_json(&answers, snapshot, out),
+            Some(look) => connect::write(&answers, look, out),
+        })?;
+    }
+    Ok(exit(&answers))
+}
+
+/// Returns whom to connect to: what stands for every address means this machine.
+fn request(target: Target) -> Result<ConnectRequest, Failure> {
+    match target {
+        Target::Inet { protocol, address, scope, port } => {
+            let asked = ConnectRequest { protocol, address, scope, port };
+            Ok(ConnectRequest { address: asked.destination(), ..asked })
+        }
+        Target::Unix(_) => Err(Failure::new("--connect takes a host and a port, not a path")
+            .hint("who listens at a path: sockscope list 'unix and listen'")),
+    }
+}
+
+/// What was read, kept for the next address: the last look is the widest.
+struct Look<'a> {
+    args: &'a WhyArgs,
+    snapshot: Option<Snapshot>,
+    collected: Option<Collected>,
+}
+
+impl Look<'_> {
+    fn ask(&mut self, request: &ConnectRequest) -> anyhow::Result<ConnectDiagnosis> {
+        let args = self.args;
+        let near = Request {
+            protocols: vec![request.protocol],
+            ports: Some(PortWish::Either(request.port..=request.port)),
+            process_details: true,
+            ..Request::default()
+        };
+        if args.replay.is_some() {
+            // Nothing of this machine counts for a recording.
+            let snapshot = self.read(&near)?;
+            return Ok(diagnose_connect(snapshot, &ConnectFacts::default(), request));
+        }
+        let mut facts = ConnectFacts {
+            settings: settings(request),
+            source: reach::source(request),
+            ..ConnectFacts::default()
+        };
+        let snapshot = self.read(&near)?;
+        facts.stopped = reach::stopped(&owners(snapshot));
+        let before = reach::overflows();
+        let attempt = if args.no_probe {
+            None
+        } else {
+            let attempt = reach::attempt(request, args.timeout);
+            let after = reach::overflows();
+            facts.overflows = before.zip(after).map(|(before, after)| after.saturating_sub(before));
+            Some(attempt)
+        };
+        let mut diagnosis = answer(snapshot, &facts, request, attempt.as_ref());
+        // Why it fails may stand in more than the port's own rows of this namespace.
+        let nobody = diagnosis.causes.iter().any(|cause| cause.reason == Reason::NobodyListens);
+        let wider = match diagnosis.verdict {
+            _ if facts.is_local(request.destination()) != Some(true) => None,
+            Reach::Fails { errno: Errno::ECONNREFUSED } if nobody => {
+                Some(Request { netns: NetnsWish::All, ..near })
+            }
+            Reach::Fails { errno: Errno::EADDRNOTAVAIL } => Some(Request { ports: None, ..near }),
+            Reach::Connects | Reach::Silent | Reach::Fails { .. } | Reach::Unknown => None,
+        };
+        if let Some(wider) = wider {
+            let snapshot = self.read(&wider)?;
+            diagnosis = answer(snapshot, &facts, request, attempt.as_ref());
+        }
+        Ok(diagnosis)
+    }
+
+    fn read(&mut self, request: &Request) -> anyhow::Result<&Snapshot> {
+        let mut backend: Box<dyn Backend> = match &self.args.replay {
+            Some(path) => Box::new(Replay::open(path)?),
+            None => platform::native(),
+        };
+        let collected = backend.collect(request)?;
+        self.collected = Some(collected.clone());
+        Ok(self.snapshot.insert(join(collected)))
+    }
+}
+
+fn answer(
+    snapshot: &Snapshot,
+    facts: &ConnectFacts,
+    request: &ConnectRequest,
+    attempt: Option<&Attempt>,
+) -> ConnectDiagnosis {
+    let diagnosis = diagnose_connect(snapshot, facts, request);
+    match attempt {
+        None => diagnosis,
+        Some(attempt) => diagnosis.with_attempt(attempt.clone(), facts),
+    }
+}
+
+/// Reads the settings that count for a connection as they do for a bind of its address.
+fn settings(request: &ConnectRequest) -> BindFacts {
+    let ConnectRequest { protocol, scope, port, .. } = request.clone();
+    let address = request.destination();
+    platform::bind_facts(&BindRequest::plain(Target::Inet { protocol, address, scope, port }))
+}
+
+fn owners(snapshot: &Snapshot) -> BTreeSet<Pid> {
+    let owners = snapshot.entries.iter().flat_map(|entry| entry.ownership.owners());
+    owners.map(|owner| owner.process.pid).collect()
+}
+
+/// Programs try one address after the other: one that answers is enough.
+fn exit(answers: &[ConnectDiagnosis]) -> Exit {
+    let any = |is: fn(Reach) -> bool| answers.iter().any(|answer| is(answer.verdict));
+    if any(|reach| reach == Reach::Connects) {
+        Exit::Found
+    } else if any(|reach| reach == Reach::Unknown) {
+        Exit::Trouble
+    } else {
+        Exit::Nothing
+    }
+}

@@ -91,6 +91,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List sockets with their owners; also: ls, or no command at all')
             [CompletionResult]::new('port', 'port', [CompletionResultType]::ParameterValue, 'Tell all about one port: listeners, peers, clients, what is left over, forwarders')
             [CompletionResult]::new('why', 'why', [CompletionResultType]::ParameterValue, 'Tell whether a bind would succeed, and if not why and what to do')
+            [CompletionResult]::new('free', 'free', [CompletionResultType]::ParameterValue, 'Make a port free with the least harm: shows the plan, asks, and verifies')
             [CompletionResult]::new('close', 'close', [CompletionResultType]::ParameterValue, 'Close one connection from outside (Linux, root); a listener is refused')
             [CompletionResult]::new('pick', 'pick', [CompletionResultType]::ParameterValue, 'Pick ports that are free, or run a command with one')
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path')
@@ -99,7 +100,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Watch real sockets live: each call, and the rows it makes')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page, or write all pages to a directory')
-            [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of what a command writes with --json')
+            [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of the listing, of port, or of why')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
@@ -196,6 +197,19 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'sockscope;free' {
+            [CompletionResult]::new('--only', '--only', [CompletionResultType]::ParameterName, 'Take these steps of the plan instead of those that do the least harm')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long all of it may take')
+            [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'Do it without asking')
+            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Do it without asking')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Show the plan; do nothing')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Show the plan; do nothing')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Kill processes that do not end when asked (SIGKILL after SIGTERM)')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'One JSON document (see sockscope schema free)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
         'sockscope;close' {
             [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'Close without asking')
             [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Close without asking')
@@ -263,7 +277,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
         }
         'sockscope;show' {
             [CompletionResult]::new('--replay', '--replay', [CompletionResultType]::ParameterName, 'Show from a recording; - reads it from stdin')
-            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'One JSON document (see sockscope schema show)')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'One JSON document')
             [CompletionResult]::new('--deep', '--deep', [CompletionResultType]::ParameterName, 'Also read the options of the holder''s socket, through a copy of its descriptor')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
@@ -299,6 +313,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List sockets with their owners; also: ls, or no command at all')
             [CompletionResult]::new('port', 'port', [CompletionResultType]::ParameterValue, 'Tell all about one port: listeners, peers, clients, what is left over, forwarders')
             [CompletionResult]::new('why', 'why', [CompletionResultType]::ParameterValue, 'Tell whether a bind would succeed, and if not why and what to do')
+            [CompletionResult]::new('free', 'free', [CompletionResultType]::ParameterValue, 'Make a port free with the least harm: shows the plan, asks, and verifies')
             [CompletionResult]::new('close', 'close', [CompletionResultType]::ParameterValue, 'Close one connection from outside (Linux, root); a listener is refused')
             [CompletionResult]::new('pick', 'pick', [CompletionResultType]::ParameterValue, 'Pick ports that are free, or run a command with one')
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path')
@@ -307,7 +322,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Watch real sockets live: each call, and the rows it makes')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page, or write all pages to a directory')
-            [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of what a command writes with --json')
+            [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of the listing, of port, or of why')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
@@ -318,6 +333,9 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             break
         }
         'sockscope;help;why' {
+            break
+        }
+        'sockscope;help;free' {
             break
         }
         'sockscope;help;close' {

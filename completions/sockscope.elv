@@ -88,6 +88,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand list 'List sockets with their owners; also: ls, or no command at all'
             cand port 'Tell all about one port: listeners, peers, clients, what is left over, forwarders'
             cand why 'Tell whether a bind would succeed, and if not why and what to do'
+            cand free 'Make a port free with the least harm: shows the plan, asks, and verifies'
             cand close 'Close one connection from outside (Linux, root); a listener is refused'
             cand pick 'Pick ports that are free, or run a command with one'
             cand serve 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path'
@@ -96,7 +97,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand demo 'Watch real sockets live: each call, and the rows it makes'
             cand completions 'Print a completion script for a shell'
             cand man 'Print the manual page, or write all pages to a directory'
-            cand schema 'Print the JSON Schema of what a command writes with --json'
+            cand schema 'Print the JSON Schema of the listing, of port, or of why'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'sockscope;list'= {
@@ -189,6 +190,18 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'sockscope;free'= {
+            cand --only 'Take these steps of the plan instead of those that do the least harm'
+            cand --timeout 'How long all of it may take'
+            cand -y 'Do it without asking'
+            cand --yes 'Do it without asking'
+            cand -n 'Show the plan; do nothing'
+            cand --dry-run 'Show the plan; do nothing'
+            cand --force 'Kill processes that do not end when asked (SIGKILL after SIGTERM)'
+            cand --json 'One JSON document (see sockscope schema free)'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'sockscope;close'= {
             cand -y 'Close without asking'
             cand --yes 'Close without asking'
@@ -252,7 +265,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
         }
         &'sockscope;show'= {
             cand --replay 'Show from a recording; - reads it from stdin'
-            cand --json 'One JSON document (see sockscope schema show)'
+            cand --json 'One JSON document'
             cand --deep 'Also read the options of the holder''s socket, through a copy of its descriptor'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
@@ -283,6 +296,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand list 'List sockets with their owners; also: ls, or no command at all'
             cand port 'Tell all about one port: listeners, peers, clients, what is left over, forwarders'
             cand why 'Tell whether a bind would succeed, and if not why and what to do'
+            cand free 'Make a port free with the least harm: shows the plan, asks, and verifies'
             cand close 'Close one connection from outside (Linux, root); a listener is refused'
             cand pick 'Pick ports that are free, or run a command with one'
             cand serve 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path'
@@ -291,7 +305,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand demo 'Watch real sockets live: each call, and the rows it makes'
             cand completions 'Print a completion script for a shell'
             cand man 'Print the manual page, or write all pages to a directory'
-            cand schema 'Print the JSON Schema of what a command writes with --json'
+            cand schema 'Print the JSON Schema of the listing, of port, or of why'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'sockscope;help;list'= {
@@ -299,6 +313,8 @@ set edit:completion:arg-completer[sockscope] = {|@words|
         &'sockscope;help;port'= {
         }
         &'sockscope;help;why'= {
+        }
+        &'sockscope;help;free'= {
         }
         &'sockscope;help;close'= {
         }

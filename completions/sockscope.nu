@@ -148,6 +148,18 @@ module completions {
     target: string            # What is bound: 8080, 127.0.0.1:8080, udp:53, localhost:http; or an error message (- for stdin)
   ]
 
+  # Make a port free with the least harm: shows the plan, asks, and verifies
+  export extern "sockscope free" [
+    --yes(-y)                 # Do it without asking
+    --dry-run(-n)             # Show the plan; do nothing
+    --only: string            # Take these steps of the plan instead of those that do the least harm
+    --force                   # Kill processes that do not end when asked (SIGKILL after SIGTERM)
+    --timeout: string         # How long all of it may take
+    --json                    # One JSON document (see sockscope schema free)
+    --help(-h)                # Print help
+    target: string            # What is to be free: a port, ADDRESS:PORT, tcp:PORT or udp:PORT
+  ]
+
   # Close one connection from outside (Linux, root); a listener is refused
   export extern "sockscope close" [
     --yes(-y)                 # Close without asking
@@ -203,7 +215,7 @@ module completions {
 
   # Show all that is known of one socket, and what its state means
   export extern "sockscope show" [
-    --json                    # One JSON document (see sockscope schema show)
+    --json                    # One JSON document
     --deep                    # Also read the options of the holder's socket, through a copy of its descriptor
     --replay: path            # Show from a recording; - reads it from stdin
     --help(-h)                # Print help (see more with '--help')
@@ -243,13 +255,13 @@ module completions {
   ]
 
   def "nu-complete sockscope schema of" [] {
-    [ "list" "port" "why" "show" ]
+    [ "list" "port" "why" "free" ]
   }
 
-  # Print the JSON Schema of what a command writes with --json
+  # Print the JSON Schema of the listing, of port, or of why
   export extern "sockscope schema" [
     --help(-h)                # Print help
-    of?: string@"nu-complete sockscope schema of" # The command whose JSON it describes
+    of?: string@"nu-complete sockscope schema of" # The command whose JSON it describes: list, port, why or free
   ]
 
   # Print this message or the help of the given subcommand(s)
@@ -266,6 +278,10 @@ module completions {
 
   # Tell whether a bind would succeed, and if not why and what to do
   export extern "sockscope help why" [
+  ]
+
+  # Make a port free with the least harm: shows the plan, asks, and verifies
+  export extern "sockscope help free" [
   ]
 
   # Close one connection from outside (Linux, root); a listener is refused
@@ -300,7 +316,7 @@ module completions {
   export extern "sockscope help man" [
   ]
 
-  # Print the JSON Schema of what a command writes with --json
+  # Print the JSON Schema of the listing, of port, or of why
   export extern "sockscope help schema" [
   ]
 

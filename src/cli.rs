@@ -12,12 +12,14 @@ pub mod completions;
 pub mod connect;
 pub mod demo;
 pub mod error;
+pub mod free;
 pub mod list;
 pub mod man;
 pub mod output;
 pub mod pick;
 pub mod plan;
 pub mod port;
+mod program;
 mod runtime;
 pub mod schema;
 pub mod serve;
@@ -118,6 +120,9 @@ pub enum Command {
     /// Tell whether a bind would succeed, and if not why and what to do
     #[command(after_help = why::EXAMPLES)]
     Why(why::WhyArgs),
+    /// Make a port free with the least harm: shows the plan, asks, and verifies
+    #[command(after_help = free::EXAMPLES)]
+    Free(free::FreeArgs),
     /// Close one connection from outside (Linux, root); a listener is refused
     #[command(after_help = CLOSE_EXAMPLES)]
     Close(close::CloseArgs),
@@ -137,7 +142,7 @@ pub enum Command {
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write all pages to a directory
     Man(man::ManArgs),
-    /// Print the JSON Schema of what a command writes with --json
+    /// Print the JSON Schema of the listing, of port, or of why
     Schema(schema::SchemaArgs),
 }
 
@@ -147,6 +152,7 @@ impl Command {
             Self::List(args) => list::run(args, io),
             Self::Port(args) => port::run(args, io),
             Self::Why(args) => why::run(args, io),
+            Self::Free(args) => free::run(args, io),
             Self::Close(args) => close::run(args, io),
             Self::Pick(args) => pick::run(args, io),
             Self::Serve(args) => serve::run(args, io),

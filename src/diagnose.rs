@@ -17,6 +17,8 @@ mod rules;
 mod ways_out;
 
 #[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
 mod tests;
 
 use crate::snapshot::Entry;
@@ -27,6 +29,7 @@ pub use probe::Probe;
 pub use reason::{About, REASONS, Reason};
 pub use remedy::{Action, Harm, Remedy};
 pub use request::{BindRequest, Binder, Target};
+pub(crate) use ways_out::is_manager;
 pub use ways_out::ways_out;
 
 /// The answer.

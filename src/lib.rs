@@ -35,6 +35,7 @@ pub mod echo;
 pub mod error;
 pub mod explain;
 pub mod filter;
+pub mod free;
 pub mod join;
 pub mod kernel;
 mod nearest;

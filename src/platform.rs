@@ -21,6 +21,7 @@ pub mod portable;
 pub mod probe;
 #[cfg(any(target_os = "linux", all(feature = "portable", any(target_os = "macos", windows))))]
 mod process;
+pub mod process_control;
 #[cfg(feature = "cli")]
 pub mod props;
 pub mod reach;

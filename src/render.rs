@@ -6,6 +6,7 @@
 //! | [`json`] | the documented schema `sockscope.list/1` |
 //! | [`csv`] | the same columns as the table, comma-separated |
 //! | [`fields`] | lsof's `-F` fields |
+//! | [`free`] | a plan that frees a port, and what came of it |
 //! | [`pids`] | process numbers only |
 //! | [`diagnosis`] | why a bind fails |
 //! | [`show`] | all of one socket, on a page |
@@ -19,6 +20,7 @@ pub mod column;
 pub mod csv;
 pub mod diagnosis;
 pub mod fields;
+pub mod free;
 pub mod json;
 pub mod names;
 pub mod phrase;

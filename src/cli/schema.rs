@@ -3,13 +3,13 @@
 use clap::{Args, ValueEnum};
 
 use crate::cli::{Exit, Io};
-use crate::render::{diagnosis, json, port, show};
+use crate::render::{diagnosis, free, json, port};
 
 /// The arguments of `sockscope schema`.
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
-    /// The command whose JSON it describes
-    #[arg(value_name = "COMMAND", value_enum, default_value_t)]
+    /// The command whose JSON it describes: list, port, why or free
+    #[arg(value_name = "COMMAND", value_enum, default_value_t, hide_possible_values = true)]
     pub of: Schema,
 }
 
@@ -21,7 +21,7 @@ pub enum Schema {
     List,
     Port,
     Why,
-    Show,
+    Free,
 }
 
 /// Writes the schema.
@@ -30,7 +30,7 @@ pub fn run(args: &SchemaArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         Schema::List => json::schema(),
         Schema::Port => port::json::schema(),
         Schema::Why => diagnosis::json::schema(),
-        Schema::Show => show::json::schema(),
+        Schema::Free => free::json::schema(),
     };
     io.stdout.write_all(schema.as_bytes())?;
     Ok(Exit::Found)

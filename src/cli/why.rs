@@ -261,7 +261,7 @@ fn show<'a>(
 }
 
 /// Drops the gaps that take nothing from the answer.
-fn keep_what_matters(snapshot: &mut Snapshot) {
+pub(super) fn keep_what_matters(snapshot: &mut Snapshot) {
     let hidden = Ownership::Hidden(HiddenReason::Permission);
     let any_hidden = snapshot.entries.iter().any(|entry| entry.ownership == hidden);
     snapshot.unread.retain(|gap| match gap.what {

@@ -1,6 +1,8 @@
 //! What can be done: the one list that `why` prints and `free` carries out.
 
-use crate::process::{Owner, Pid, Uid};
+use std::sync::Arc;
+
+use crate::process::{Pid, Process, Uid};
 use crate::socket::{Cookie, SocketId};
 use crate::text::Text;
 
@@ -30,6 +32,19 @@ pub enum Harm {
     Service,
     /// A process ends, asked to.
     Process,
+}
+
+impl Harm {
+    /// Returns the word for it, as in the JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::LeftOver => "left-over",
+            Self::Connection => "connection",
+            Self::Service => "service",
+            Self::Process => "process",
+        }
+    }
 }
 
 /// What a remedy does. All but [`Action::Advice`] can be carried out by `free`.
@@ -63,9 +78,9 @@ pub enum Action {
     },
     /// Processes are asked to end (`SIGTERM`).
     End {
-        /// All that hold the socket, each process once, parents before their children. Its start time
-        /// guards against a reused number.
-        owners: Vec<Owner>,
+        /// All that hold the socket, parents before their children. The start time guards against a
+        /// reused number.
+        processes: Vec<Arc<Process>>,
     },
     /// A stopped job is continued in its shell (`fg`) by a person.
     Continue {
@@ -82,6 +97,19 @@ pub enum Action {
 }
 
 impl Action {
+    /// Returns the word for it, as in the JSON.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Wait { .. } => "wait",
+            Self::Destroy { .. } => "destroy",
+            Self::StopUnit { .. } => "stop-unit",
+            Self::StopContainer { .. } => "stop-container",
+            Self::End { .. } => "end",
+            Self::Continue { .. } => "continue",
+            Self::Advice { .. } => "advice",
+        }
+    }
+
     /// Returns what a person types to do it, word by word; `None` where that is no command.
     pub fn command(&self) -> Option<Vec<String>> {
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
@@ -95,8 +123,8 @@ impl Action {
             Self::StopContainer { runtime, container, .. } => {
                 Some(words(&[runtime, "stop", "--", &container.to_lossy()]))
             }
-            Self::End { owners } => {
-                let pids = owners.iter().map(|owner| owner.process.pid.to_string());
+            Self::End { processes } => {
+                let pids = processes.iter().map(|process| process.pid.to_string());
                 Some(std::iter::once("kill".to_owned()).chain(pids).collect())
             }
             Self::Destroy { cookies } => match &cookies[..] {

@@ -1,32 +1,24 @@
 //! What takes sockets out of the way: from rows to remedies, the least harmful first.
 
-use std::cmp::Reverse;
+use std::sync::Arc;
 
 use crate::cgroup::{Cgroup, Container, Runtime};
 use crate::diagnose::{Action, Harm, Remedy};
-use crate::process::{Owner, Ownership, Pid, Process, Uid};
+use crate::process::{Ownership, Pid, Process, Uid};
 use crate::render::phrase;
 use crate::snapshot::Entry;
 use crate::socket::{Cookie, SocketId, TimerKind};
+use crate::state::TcpState;
 
 /// Returns what takes these sockets out of the way, the least harmful first. One remedy may clear
 /// several of them; a socket may have none, when nobody is seen to hold it or only the first process
 /// does.
 pub fn ways_out(in_the_way: &[&Entry]) -> Vec<Remedy> {
     let mut remedies = left_over(in_the_way);
-    for entry in in_the_way {
-        remedies.extend(of_connection(entry));
-        remedies.extend(of_holders(entry));
-    }
-    let mut merged: Vec<Remedy> = Vec::new();
-    for remedy in remedies {
-        match merged.iter_mut().find(|known| known.action == remedy.action) {
-            Some(known) => known.clears.extend(remedy.clears),
-            None => merged.push(remedy),
-        }
-    }
-    merged.sort_by_key(|remedy| remedy.harm);
-    merged
+    remedies.extend(of_connections(in_the_way));
+    remedies.extend(of_holders(in_the_way));
+    remedies.sort_by_key(|remedy| remedy.harm);
+    remedies
 }
 
 /// Returns what can be done about what the kernel alone keeps: it is one wait, or one act, for all.
@@ -37,7 +29,12 @@ fn left_over(entries: &[&Entry]) -> Vec<Remedy> {
         .filter(|entry| entry.ownership.is_left_over() && entry.socket.peer.is_some())
         .collect();
     let ends_at = |entry: &&Entry| {
-        let timer = entry.socket.timer.filter(|timer| timer.kind == TimerKind::Timewait)?;
+        let timer = entry.socket.timer.filter(|timer| match timer.kind {
+            TimerKind::Timewait => true,
+            // An orphan is waited for with this one (`tcp_keepalive_timer`, linux/net/ipv4/tcp_timer.c).
+            TimerKind::Keepalive => entry.socket.state == Some(TcpState::FinWait2),
+            TimerKind::On | TimerKind::Persist | TimerKind::Other(_) => false,
+        })?;
         Some((entry.socket.id, timer.expires_ms))
     };
     let (ids, times): (Vec<SocketId>, Vec<u32>) = left.iter().filter_map(ends_at).unzip();
@@ -58,71 +55,100 @@ fn left_over(entries: &[&Entry]) -> Vec<Remedy> {
     wait.into_iter().chain(destroy).collect()
 }
 
-/// Returns the end of a connection that a process holds.
-fn of_connection(entry: &Entry) -> Option<Remedy> {
-    let is_open = entry.socket.peer.is_some() && !entry.ownership.is_left_over();
+/// Returns the end of the connections that processes hold: one act for all.
+fn of_connections(entries: &[&Entry]) -> Option<Remedy> {
+    let open = entries
+        .iter()
+        .filter(|entry| entry.socket.peer.is_some() && !entry.ownership.is_left_over());
+    let open: Vec<(&Entry, Cookie)> =
+        open.filter_map(|entry| Some((*entry, entry.socket.cookie?))).collect();
+    let breaks = match &open[..] {
+        [] => return None,
+        [(one, _)] => {
+            let (ends, owner) = (phrase::ends(&one.socket), phrase::owner(one));
+            format!("the connection {ends} of {owner} is reset")
+        }
+        _ => "the connections are reset".to_owned(),
+    };
     Some(Remedy {
-        action: Action::Destroy { cookies: vec![entry.socket.cookie.filter(|_| is_open)?] },
+        clears: open.iter().map(|(entry, _)| entry.socket.id).collect(),
+        action: Action::Destroy { cookies: open.into_iter().map(|(_, cookie)| cookie).collect() },
         harm: Harm::Connection,
-        breaks: Some(format!(
-            "the connection {} of {} is reset",
-            phrase::ends(&entry.socket),
-            phrase::owner(entry)
-        )),
-        clears: vec![entry.socket.id],
+        breaks: Some(breaks),
     })
 }
 
-/// Returns what ends those who hold the socket: as a service where all are of one, and as processes.
-/// The first process holds sockets for others (`systemd.socket(5)`), and ends never.
-fn of_holders(entry: &Entry) -> Vec<Remedy> {
-    let owners = holders(&entry.ownership);
-    let Some(main) = owners.first() else { return Vec::new() };
-    if owners.iter().any(|owner| is_manager(&owner.process)) {
-        return Vec::new();
-    }
-    let clears = vec![entry.socket.id];
-    let service = service(&main.process)
-        .filter(|action| {
-            owners.iter().all(|other| service(&other.process).as_ref() == Some(action))
-        })
-        .map(|action| Remedy {
-            breaks: Some("all that it does, until it is started again".to_owned()),
-            action,
-            harm: Harm::Service,
-            clears: clears.clone(),
-        });
-    let names = owners.iter().map(|owner| phrase::process(&owner.process));
-    let breaks = format!("all that {} does", names.collect::<Vec<_>>().join(", "));
-    let end = Remedy {
-        action: Action::End { owners },
-        harm: Harm::Process,
-        breaks: Some(breaks),
-        clears,
+/// Returns what ends those who hold the sockets: as a service where all are of one, and as processes.
+/// Who holds one socket ends in one go, with all others that hold it.
+fn of_holders(entries: &[&Entry]) -> Vec<Remedy> {
+    let held: Vec<(SocketId, Vec<Arc<Process>>)> = entries
+        .iter()
+        .map(|entry| (entry.socket.id, holders(&entry.ownership)))
+        .filter(|(_, holders)| !holders.is_empty())
+        .collect();
+    let is_within = |one: &[Arc<Process>], other: &[Arc<Process>]| {
+        one.iter().all(|process| other.contains(process))
     };
-    service.into_iter().chain([end]).collect()
+    let mut remedies: Vec<Remedy> = Vec::new();
+    for (_, holders) in &held {
+        let is_less = |(_, other): &(SocketId, Vec<Arc<Process>>)| {
+            other.len() > holders.len() && is_within(holders, other)
+        };
+        let end = Action::End { processes: holders.clone() };
+        if held.iter().any(is_less) || remedies.iter().any(|known| known.action == end) {
+            continue;
+        }
+        let cleared = held.iter().filter(|(_, other)| is_within(other, holders));
+        let clears: Vec<SocketId> = cleared.map(|(id, _)| *id).collect();
+        if let Some(stop) = common_service(holders) {
+            match remedies.iter_mut().find(|known| known.action == stop) {
+                Some(known) => known.clears.extend(&clears),
+                None => remedies.push(Remedy {
+                    action: stop,
+                    harm: Harm::Service,
+                    breaks: Some("all that it does, until it is started again".to_owned()),
+                    clears: clears.clone(),
+                }),
+            }
+        }
+        let (whose, who) =
+            if holders.len() == 1 { ("its", "it has") } else { ("their", "they have") };
+        let breaks = format!("{whose} connections close, and what {who} not saved is lost");
+        remedies.push(Remedy { action: end, harm: Harm::Process, breaks: Some(breaks), clears });
+    }
+    remedies
 }
 
-/// Returns one owner for each process that holds the socket for sure, parents before their children.
-fn holders(ownership: &Ownership) -> Vec<Owner> {
-    let mut holders: Vec<Owner> = Vec::new();
+/// Returns the processes that hold the socket for sure, parents before their children; none when one
+/// of them must not end.
+fn holders(ownership: &Ownership) -> Vec<Arc<Process>> {
+    let mut holders: Vec<Arc<Process>> = Vec::new();
     for owner in ownership.owners().iter().filter(|owner| !owner.via.is_inferred()) {
-        if !holders.iter().any(|known| known.process.pid == owner.process.pid) {
-            holders.push(owner.clone());
+        if is_manager(&owner.process) {
+            return Vec::new();
+        }
+        if !holders.contains(&owner.process) {
+            holders.push(Arc::clone(&owner.process));
         }
     }
-    let members: Vec<Pid> = holders.iter().map(|owner| owner.process.pid).collect();
+    let members: Vec<Pid> = holders.iter().map(|process| process.pid).collect();
     let above = |process: &Process| {
         process.parents.iter().filter(|parent| members.contains(&parent.pid)).count()
     };
-    holders.sort_by_key(|owner| {
-        (above(&owner.process), owner.process.start, Reverse(owner.process.pid))
-    });
+    holders.sort_by_key(|process| (above(process), process.start, process.pid));
     holders
 }
 
-/// Returns true for the first process, and for systemd's managers of users.
-fn is_manager(process: &Process) -> bool {
+/// Returns how the service that all of them are of is stopped.
+fn common_service(processes: &[Arc<Process>]) -> Option<Action> {
+    let mut services = processes.iter().map(|process| process.cgroup.as_ref().and_then(service));
+    let first = services.next()??;
+    services.all(|other| other.as_ref() == Some(&first)).then_some(first)
+}
+
+/// Returns true for the first process, and for systemd's managers of users: they hold sockets for others
+/// (`systemd.socket(5)`), and must not end.
+pub(crate) fn is_manager(process: &Process) -> bool {
     let in_init_scope = |group: &Cgroup| {
         let innermost = group.user_unit.as_ref().or(group.unit.as_ref());
         innermost.is_some_and(|unit| unit.as_bytes() == b"init.scope")
@@ -130,9 +156,10 @@ fn is_manager(process: &Process) -> bool {
     process.pid == Pid(1) || process.cgroup.as_ref().is_some_and(in_init_scope)
 }
 
-/// Returns how the container or unit that a process is of is stopped, where one command does that.
-fn service(process: &Process) -> Option<Action> {
-    let Cgroup { unit, user_unit, container, .. } = process.cgroup.as_ref()?;
+/// Returns how the container or unit that a control group is of is stopped, where one command does
+/// that.
+fn service(group: &Cgroup) -> Option<Action> {
+    let Cgroup { unit, user_unit, container, .. } = group;
     let user = unit.as_ref().and_then(|unit| user_of(unit.as_bytes()));
     if let Some(Container { runtime, id, .. }) = container {
         let runtime = match runtime {
@@ -161,38 +188,10 @@ fn user_of(unit: &[u8]) -> Option<Uid> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::kernel::KernelReason;
-    use crate::process::{Fd, Parent, Via};
-    use crate::socket::{Family, Protocol, Socket, Timer};
-    use crate::state::TcpState;
+    use crate::diagnose::fixture::{entry, left, listener, owner};
+    use crate::process::{Owner, Via};
     use crate::text::Text;
-
-    fn owner(pid: u32, parents: &[u32], group: &str) -> Owner {
-        let mut process = Process::new(Pid(pid));
-        process.parents =
-            parents.iter().map(|&pid| Parent { pid: Pid(pid), command: None }).collect();
-        process.cgroup = Cgroup::of_process(format!("0::{group}\n").as_bytes());
-        Owner { process: Arc::new(process), tid: None, fd: Some(Fd(3)), via: Via::Fd }
-    }
-
-    fn entry(id: u64, state: TcpState, ownership: Ownership) -> Entry {
-        let mut socket = Socket::new(SocketId(id), Protocol::Tcp, Family::Inet);
-        socket.state = Some(state);
-        socket.cookie = Some(Cookie(id));
-        let end = |text: &str| Some(text.parse::<std::net::SocketAddr>().unwrap().into());
-        socket.local = end("127.0.0.1:80");
-        if state != TcpState::Listen {
-            socket.peer = end("127.0.0.1:5000");
-        }
-        Entry { socket, ownership, user: None, netns_name: None, peer_owners: Vec::new() }
-    }
-
-    fn listener(owners: Vec<Owner>) -> Entry {
-        entry(1, TcpState::Listen, Ownership::Held(owners))
-    }
 
     fn actions(entries: &[&Entry]) -> Vec<(Harm, Action)> {
         ways_out(entries).into_iter().map(|remedy| (remedy.harm, remedy.action)).collect()
@@ -206,7 +205,7 @@ mod tests {
             actions(&[&listener(vec![nginx.clone()])]),
             [
                 (Harm::Service, Action::StopUnit { unit, user: None }),
-                (Harm::Process, Action::End { owners: vec![nginx] }),
+                (Harm::Process, Action::End { processes: vec![nginx.process] }),
             ]
         );
     }
@@ -239,7 +238,8 @@ mod tests {
             (format!("/kubepods.slice/cri-containerd-{id}.scope"), None),
             ("/".to_owned(), None),
         ] {
-            assert_eq!(service(&owner(800, &[1], &group).process), action, "{group}");
+            let group = Cgroup::new(Text::from(group));
+            assert_eq!(service(&group), action, "{}", group.path);
         }
     }
 
@@ -248,8 +248,10 @@ mod tests {
         let family =
             vec![owner(12, &[11, 10, 1], "/"), owner(10, &[1], "/"), owner(11, &[10, 1], "/")];
         let actions = actions(&[&listener(family)]);
-        let [(Harm::Process, Action::End { owners })] = &actions[..] else { panic!("{actions:?}") };
-        let pids: Vec<u32> = owners.iter().map(|owner| owner.process.pid.0).collect();
+        let [(Harm::Process, Action::End { processes })] = &actions[..] else {
+            panic!("{actions:?}")
+        };
+        let pids: Vec<u32> = processes.iter().map(|process| process.pid.0).collect();
         assert_eq!(pids, [10, 11, 12]);
     }
 
@@ -271,13 +273,6 @@ mod tests {
 
     #[test]
     fn leftovers_are_waited_for_as_long_as_the_last_of_them_lasts() {
-        let left = |id, expires_ms| {
-            let mut entry =
-                entry(id, TcpState::TimeWait, Ownership::Kernel(KernelReason::TimeWait));
-            entry.socket.timer =
-                Some(Timer { kind: TimerKind::Timewait, expires_ms, retransmits: 0 });
-            entry
-        };
         let remedies = ways_out(&[&left(1, 20_001), &left(2, 5000)]);
         let [wait, destroy] = &remedies[..] else { panic!("{remedies:?}") };
         assert_eq!((wait.harm, &wait.action), (Harm::None, &Action::Wait { seconds: 21 }));
@@ -300,10 +295,22 @@ mod tests {
     fn one_act_on_one_process_clears_all_its_sockets() {
         let nginx = owner(800, &[1], "/");
         let one = listener(vec![nginx.clone()]);
-        let mut two = listener(vec![nginx]);
+        // By another descriptor.
+        let mut two = listener(vec![Owner { fd: None, ..nginx }]);
         two.socket.id = SocketId(2);
         let remedies = ways_out(&[&one, &two]);
         assert_eq!(remedies.len(), 1);
         assert_eq!(remedies[0].clears, [SocketId(1), SocketId(2)]);
+    }
+
+    #[test]
+    fn who_holds_one_socket_with_others_ends_with_them() {
+        let (parent, child) = (owner(10, &[1], "/"), owner(11, &[10, 1], "/"));
+        let held = Ownership::Held(vec![child.clone()]);
+        let accepted = entry(2, TcpState::Established, held);
+        let remedies = ways_out(&[&accepted, &listener(vec![parent, child])]);
+        let [destroy, end] = &remedies[..] else { panic!("{remedies:?}") };
+        assert_eq!(destroy.clears, [SocketId(2)]);
+        assert_eq!(end.clears, [SocketId(2), SocketId(1)]);
     }
 }

@@ -14,7 +14,10 @@ pub fn now() -> Timestamp {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline(Instant);
 
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has such work"))]
+#[cfg_attr(
+    not(any(target_os = "linux", feature = "cli")),
+    expect(dead_code, reason = "only Linux has such work, and the command")
+)]
 #[expect(clippy::disallowed_methods, reason = "the one place that is allowed to")]
 impl Deadline {
     /// Returns the moment that lies this far ahead.
@@ -25,5 +28,11 @@ impl Deadline {
     /// Returns true from that moment on.
     pub(crate) fn has_passed(self) -> bool {
         Instant::now() >= self.0
+    }
+
+    /// Returns how far ahead it still lies.
+    #[cfg(feature = "cli")]
+    pub(crate) fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
     }
 }

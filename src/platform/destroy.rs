@@ -1,4 +1,5 @@
-//! Closes one connection from outside, where the system can: the only change sockscope ever makes.
+//! Closes one connection from outside, where the system can: beside [`super::process_control`] the only
+//! change that sockscope ever makes.
 
 use std::io;
 

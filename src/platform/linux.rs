@@ -22,6 +22,7 @@ mod packet_diag;
 mod privilege;
 mod proc_net;
 pub(crate) mod process;
+pub(crate) mod process_control;
 pub(crate) mod process_details;
 mod sock_diag;
 pub(crate) mod stat;

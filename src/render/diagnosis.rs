@@ -135,14 +135,15 @@ fn kernel(diagnosis: &Diagnosis) -> Option<String> {
     })
 }
 
-struct Page<'a> {
-    options: Options,
-    out: &'a mut dyn Write,
+/// Lines of a screen.
+pub(super) struct Page<'a> {
+    pub(super) options: Options,
+    pub(super) out: &'a mut dyn Write,
 }
 
 impl Page<'_> {
     /// Writes text after a label, set in below itself where it must be broken.
-    fn line(&mut self, label: &str, text: &str) -> io::Result<()> {
+    pub(super) fn line(&mut self, label: &str, text: &str) -> io::Result<()> {
         let room = self.options.width.map(|width| width.saturating_sub(label.width()).max(20));
         let mut indent = label.to_owned();
         for line in phrase::wrap(text, room) {
@@ -210,7 +211,8 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn holder(&mut self, entry: &Entry) -> io::Result<()> {
+    /// Writes who holds a socket, a line a process, and its row.
+    pub(super) fn holder(&mut self, entry: &Entry) -> io::Result<()> {
         let label = "  held by   ";
         let socket = &entry.socket;
         let state = socket.state.map_or_else(String::new, |state| format!(" {state}"));
@@ -288,9 +290,9 @@ pub fn way_out(remedy: &Remedy) -> (String, Option<String>) {
         Action::StopContainer { container, .. } => {
             format!("stop the container {}", sanitize::text(container))
         }
-        Action::End { owners } => {
+        Action::End { processes } => {
             let names: Vec<String> =
-                owners.iter().map(|owner| phrase::process(&owner.process)).collect();
+                processes.iter().map(|process| phrase::process(process)).collect();
             format!("end {}", names.join(", "))
         }
         Action::Continue { pid } => format!("continue the stopped job {pid}: fg in its shell"),

@@ -17,12 +17,13 @@ mod demo;
 #[cfg(target_os = "linux")]
 mod differential;
 mod echo;
+#[cfg(target_os = "linux")]
+mod free;
 mod generated;
 #[cfg(target_os = "linux")]
 mod identity;
 #[cfg(target_os = "linux")]
 mod kernel;
-mod museum;
 #[cfg(target_os = "linux")]
 mod namespaces;
 #[cfg(target_os = "linux")]

@@ -6,9 +6,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::diagnose::connect::{Attempt, ConnectDiagnosis, ConnectRequest, Reach};
-use crate::diagnose::{
-    Action, Call, Cause, Certainty, Diagnosis, Harm, Probe, Remedy, Target, Verdict,
-};
+use crate::diagnose::{Call, Cause, Certainty, Diagnosis, Probe, Remedy, Target, Verdict};
 use crate::render::diagnosis::way_out;
 use crate::render::json::{Device, Socket};
 use crate::snapshot::{Gap, Snapshot, Timestamp};
@@ -264,22 +262,8 @@ impl From<&Remedy> for WayOut {
     fn from(remedy: &Remedy) -> Self {
         let (text, command) = way_out(remedy);
         Self {
-            action: match remedy.action {
-                Action::Wait { .. } => "wait",
-                Action::Destroy { .. } => "destroy",
-                Action::StopUnit { .. } => "stop-unit",
-                Action::StopContainer { .. } => "stop-container",
-                Action::End { .. } => "end",
-                Action::Continue { .. } => "continue",
-                Action::Advice { .. } => "advice",
-            },
-            harm: match remedy.harm {
-                Harm::None => "none",
-                Harm::LeftOver => "left-over",
-                Harm::Connection => "connection",
-                Harm::Service => "service",
-                Harm::Process => "process",
-            },
+            action: remedy.action.name(),
+            harm: remedy.harm.name(),
             text,
             command,
             breaks: remedy.breaks.clone(),

@@ -177,6 +177,13 @@ impl ConnectDiagnosis {
         self.attempt = Some(attempt);
         self
     }
+
+    /// Returns true when it was tried and something else came of it than was predicted: it changed
+    /// meanwhile, or what decides is no socket.
+    pub fn is_contradicted(&self) -> bool {
+        let is_tried = !matches!(self.attempt, None | Some(Attempt::NotMade { .. }));
+        is_tried && self.prediction != Reach::Unknown && self.prediction != self.verdict
+    }
 }
 
 /// What is judged, and from what.

@@ -17,7 +17,7 @@ use crate::platform::replay::{self, Replay};
 use crate::platform::{self, Backend, NetnsWish, PortWish, Request};
 use crate::process::Pid;
 use crate::render::diagnosis::connect;
-use crate::snapshot::{Collected, Snapshot};
+use crate::snapshot::{Collected, Gap, Snapshot};
 
 /// Answers. Exit 0 when one of the addresses can be connected to, 1 when none can, 2 when that cannot be
 /// told.
@@ -94,6 +94,11 @@ impl Look<'_> {
             Some(attempt)
         };
         let mut diagnosis = answer(snapshot, &facts, request, attempt.as_ref());
+        if diagnosis.is_contradicted() {
+            // It may have changed between the look and the attempt.
+            let snapshot = self.read(&near)?;
+            diagnosis = answer(snapshot, &facts, request, attempt.as_ref());
+        }
         // Why it fails may stand in more than the port's own rows of this namespace.
         let nobody = diagnosis.causes.iter().any(|cause| cause.reason == Reason::NobodyListens);
         let wider = match diagnosis.verdict {
@@ -107,6 +112,12 @@ impl Look<'_> {
         if let Some(wider) = wider {
             let snapshot = self.read(&wider)?;
             diagnosis = answer(snapshot, &facts, request, attempt.as_ref());
+        }
+        if let Some(snapshot) = &mut self.snapshot {
+            let known = |gap: &Gap| snapshot.unread.contains(gap);
+            let gaps: Vec<Gap> =
+                facts.settings.gaps.into_iter().filter(|gap| !known(gap)).collect();
+            snapshot.unread.extend(gaps);
         }
         Ok(diagnosis)
     }

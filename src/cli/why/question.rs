@@ -55,6 +55,10 @@ fn question(
     services: &Services,
 ) -> Result<Question, Failure> {
     let text = text.trim();
+    if text.is_empty() {
+        return Err(Failure::new("there is neither a target nor a message")
+            .hint("ask by port: sockscope why 8080, or: sockscope why --connect HOST:PORT"));
+    }
     let is_word = !text.contains(char::is_whitespace);
     let as_target = match target::parse(text, names, services) {
         Ok(targets) if is_word => return Ok(Question { targets, connects, pasted: None }),
@@ -151,7 +155,8 @@ mod tests {
         // One word is a target that is wrong.
         let failure = ask("hello", false).unwrap_err().to_string();
         assert!(failure.contains("'hello'"), "{failure}");
-        assert!(ask("", false).is_err());
+        let failure = ask(" \n", false).unwrap_err().to_string();
+        assert_eq!(failure, "there is neither a target nor a message");
     }
 
     #[test]

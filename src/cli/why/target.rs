@@ -23,9 +23,8 @@ pub fn parse(text: &str, names: &dyn Names, services: &Services) -> Result<Vec<T
     if text.starts_with(['/', '@']) && text.len() > 1 {
         return Ok(vec![Target::Unix(Text::from(text))]);
     }
-    let wrong = |why: &str| {
-        Failure::new(format!("'{}' is nothing that can be bound: {why}", sanitize::string(text)))
-    };
+    let wrong =
+        |why: &str| Failure::new(format!("'{}' is no target: {why}", sanitize::string(text)));
     let (protocol, rest) = protocol(text);
     let (host, port) = split(rest);
     let number = parse_port(port, protocol, services).map_err(|(why, near)| {

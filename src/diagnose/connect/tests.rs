@@ -327,9 +327,11 @@ fn the_attempt_decides_and_what_it_shows_is_explained() {
 
     let agreed = attempted(to, vec![listener(1, to)], connected());
     assert_eq!(reasons(&agreed), [(Reason::Answers, vec![1])]);
+    assert!(!agreed.is_contradicted());
     let dropped = attempted(to, vec![listener(1, to)], silent());
     let expected = [(Reason::Answers, vec![1]), (Reason::PacketFilter, vec![])];
     assert_eq!(reasons(&dropped), expected);
+    assert!(dropped.is_contradicted());
 }
 
 #[test]

@@ -164,7 +164,6 @@ impl<'a> From<&'a ConnectDiagnosis> for Answer<'a> {
             Some(Attempt::Silent { .. }) => (Some("silent"), None),
             Some(Attempt::NotMade { why }) => (Some("not-made"), Some(why.as_str())),
         };
-        let is_tried = matches!(probe, Some("succeeded" | "failed" | "silent"));
         Self {
             request: Asked::from(&diagnosis.request),
             verdict: reach(diagnosis.verdict),
@@ -173,9 +172,7 @@ impl<'a> From<&'a ConnectDiagnosis> for Answer<'a> {
             prediction: reach(diagnosis.prediction),
             probe,
             not_asked,
-            contradicted: is_tried
-                && diagnosis.prediction != Reach::Unknown
-                && diagnosis.prediction != diagnosis.verdict,
+            contradicted: diagnosis.is_contradicted(),
             causes: diagnosis.causes.iter().map(Because::from).collect(),
             remedies: diagnosis.remedies.iter().map(WayOut::from).collect(),
         }

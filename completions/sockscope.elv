@@ -91,6 +91,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand free 'Make a port free with the least harm: shows the plan, asks, and verifies'
             cand close 'Close one connection from outside (Linux, root); a listener is refused'
             cand pick 'Pick ports that are free, or run a command with one'
+            cand wait 'Wait until something listens, a port is free, or a connection is made; then run a command'
             cand serve 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path'
             cand connect 'Connect to an echo server, send, and verify that every byte comes back'
             cand show 'Show all that is known of one socket, and what its state means'
@@ -226,6 +227,15 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'sockscope;wait'= {
+            cand -t 'Longest wait; 0 looks once'
+            cand --timeout 'Longest wait; 0 looks once'
+            cand --reuseaddr 'With free: for a program that sets SO_REUSEADDR, as most servers do'
+            cand -q 'Tell nothing but errors'
+            cand --quiet 'Tell nothing but errors'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'sockscope;serve'= {
             cand -p 'The port, if ADDR has none; 0 takes a free one and tells which'
             cand --port 'The port, if ADDR has none; 0 takes a free one and tells which'
@@ -299,6 +309,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand free 'Make a port free with the least harm: shows the plan, asks, and verifies'
             cand close 'Close one connection from outside (Linux, root); a listener is refused'
             cand pick 'Pick ports that are free, or run a command with one'
+            cand wait 'Wait until something listens, a port is free, or a connection is made; then run a command'
             cand serve 'Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path'
             cand connect 'Connect to an echo server, send, and verify that every byte comes back'
             cand show 'Show all that is known of one socket, and what its state means'
@@ -319,6 +330,8 @@ set edit:completion:arg-completer[sockscope] = {|@words|
         &'sockscope;help;close'= {
         }
         &'sockscope;help;pick'= {
+        }
+        &'sockscope;help;wait'= {
         }
         &'sockscope;help;serve'= {
         }

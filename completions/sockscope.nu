@@ -180,6 +180,20 @@ module completions {
     --help(-h)                # Print help
   ]
 
+  def "nu-complete sockscope wait event" [] {
+    [ "listen" "free" "connect" ]
+  }
+
+  # Wait until something listens, a port is free, or a connection is made; then run a command
+  export extern "sockscope wait" [
+    --timeout(-t): string     # Longest wait; 0 looks once
+    --reuseaddr               # With free: for a program that sets SO_REUSEADDR, as most servers do
+    --quiet(-q)               # Tell nothing but errors
+    --help(-h)                # Print help
+    event: string@"nu-complete sockscope wait event" # What to wait for: listen, free or connect
+    ...targets: string        # Where: 8080, 127.0.0.1:8080, udp:53, /run/x.sock; all must hold
+  ]
+
   # Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path
   export extern "sockscope serve" [
     --port(-p): string        # The port, if ADDR has none; 0 takes a free one and tells which
@@ -290,6 +304,10 @@ module completions {
 
   # Pick ports that are free, or run a command with one
   export extern "sockscope help pick" [
+  ]
+
+  # Wait until something listens, a port is free, or a connection is made; then run a command
+  export extern "sockscope help wait" [
   ]
 
   # Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path

@@ -26,6 +26,7 @@ pub mod serve;
 pub mod show;
 pub mod target;
 pub mod terminal;
+pub mod wait;
 pub mod why;
 
 use std::io::{self, Write};
@@ -129,6 +130,9 @@ pub enum Command {
     /// Pick ports that are free, or run a command with one
     #[command(after_help = pick::HELP)]
     Pick(pick::PickArgs),
+    /// Wait until something listens, a port is free, or a connection is made; then run a command
+    #[command(after_help = wait::HELP)]
+    Wait(wait::WaitArgs),
     /// Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path
     Serve(serve::ServeArgs),
     /// Connect to an echo server, send, and verify that every byte comes back
@@ -155,6 +159,7 @@ impl Command {
             Self::Free(args) => free::run(args, io),
             Self::Close(args) => close::run(args, io),
             Self::Pick(args) => pick::run(args, io),
+            Self::Wait(args) => wait::run(args, io),
             Self::Serve(args) => serve::run(args, io),
             Self::Connect(args) => connect::run(args, io),
             Self::Show(args) => show::run(args, io),

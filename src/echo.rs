@@ -7,6 +7,7 @@
 //! | [`listen`] | an address → bound sockets, or an error that says what to do |
 //! | [`server`] | bound sockets + a stop future → echo, and a stream of [`event::Event`]s |
 //! | [`client`] | sends, and verifies the echo byte for byte → a [`client::Report`] |
+//! | [`reach`] | whether anybody accepts at an address |
 //! | [`payload`] | the bytes sent: any offset can be made again, so nothing has to be remembered |
 //!
 //! Nothing here prints or reads a signal: the commands do (`cli/serve.rs`, `cli/connect.rs`).
@@ -18,6 +19,7 @@ pub mod error;
 pub mod event;
 pub mod listen;
 pub mod payload;
+pub mod reach;
 pub mod server;
 #[cfg(unix)]
 mod unix_path;

@@ -10,29 +10,39 @@ pub fn now() -> Timestamp {
     Timestamp(SystemTime::now())
 }
 
-/// A moment after which work that cannot be bounded otherwise is given up.
+/// A moment after which work that cannot be bounded otherwise is given up; `None` when it lies beyond all
+/// that the clock can tell.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Deadline(Instant);
+pub(crate) struct Deadline(Option<Instant>);
 
 #[cfg_attr(
     not(any(target_os = "linux", feature = "cli")),
-    expect(dead_code, reason = "only Linux has such work, and the command")
+    expect(dead_code, reason = "only Linux and the commands have such work")
 )]
 #[expect(clippy::disallowed_methods, reason = "the one place that is allowed to")]
 impl Deadline {
     /// Returns the moment that lies this far ahead.
     pub(crate) fn after(budget: Duration) -> Self {
-        Self(Instant::now() + budget)
+        Self(Instant::now().checked_add(budget))
     }
 
     /// Returns true from that moment on.
     pub(crate) fn has_passed(self) -> bool {
-        Instant::now() >= self.0
+        self.left().is_zero()
     }
 
     /// Returns how far ahead it still lies.
-    #[cfg(feature = "cli")]
     pub(crate) fn left(self) -> Duration {
-        self.0.saturating_duration_since(Instant::now())
+        let until = |end: Instant| end.saturating_duration_since(Instant::now());
+        self.0.map_or(Duration::MAX, until)
     }
+}
+
+/// Runs something, and returns how long it took besides.
+#[cfg(feature = "cli")]
+#[expect(clippy::disallowed_methods, reason = "the one place that is allowed to")]
+pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let start = Instant::now();
+    let done = work();
+    (done, start.elapsed())
 }

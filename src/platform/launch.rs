@@ -56,7 +56,9 @@ pub fn hand_over(sockets: Vec<(Protocol, Socket)>) -> io::Result<Vec<Variable>> 
         ("LISTEN_PID", std::process::id().to_string()),
         ("LISTEN_FDNAMES", names.join(":")),
     ];
-    super::linux::sys::pass_on(sockets.into_iter().map(|(_, socket)| socket.into()).collect())?;
+    super::linux::sys::pass_on::all(
+        sockets.into_iter().map(|(_, socket)| socket.into()).collect(),
+    )?;
     Ok(variables)
 }
 

@@ -48,6 +48,8 @@ mod support;
 #[cfg(target_os = "linux")]
 mod table_1b;
 #[cfg(target_os = "linux")]
+mod wait;
+#[cfg(target_os = "linux")]
 mod why;
 #[cfg(target_os = "linux")]
 mod why_connect;

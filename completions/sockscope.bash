@@ -305,7 +305,7 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__demo)
-            opts="-h --list --auto --step --script --json --pause --help tcp partial errors clients halfclose inuse abort backlog udp all"
+            opts="-h --list --auto --step --script --json --pause --help tcp partial errors clients halfclose inuse abort backlog museum orphan inherit udp dual unix leak keepalive ports netns all"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -237,7 +237,7 @@ module completions {
   ]
 
   def "nu-complete sockscope demo lessons" [] {
-    [ "tcp" "partial" "errors" "clients" "halfclose" "inuse" "abort" "backlog" "udp" "all" ]
+    [ "tcp" "partial" "errors" "clients" "halfclose" "inuse" "abort" "backlog" "museum" "orphan" "inherit" "udp" "dual" "unix" "leak" "keepalive" "ports" "netns" "all" ]
   }
 
   # Watch real sockets live: each call, and the rows it makes

@@ -11,6 +11,7 @@ mod command;
 pub mod completions;
 pub mod connect;
 pub mod demo;
+mod elsewhere;
 pub mod error;
 pub mod free;
 pub mod list;
@@ -209,6 +210,9 @@ pub struct Io<'a> {
 /// Runs the command of this process and returns its exit code.
 pub fn main() -> ExitCode {
     let mut stderr = io::stderr();
+    if let Some(port) = elsewhere::asked(std::env::args_os()) {
+        return elsewhere::run(port).into();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(answer) => return error::usage(&answer).into(),

@@ -92,7 +92,7 @@ pub struct Performed {
 #[non_exhaustive]
 pub enum DemoError {
     /// A call failed that should not.
-    #[error("step {number} of lesson '{lesson}': {source}")]
+    #[error("step {number} of lesson '{lesson}'")]
     Act {
         /// The lesson's name.
         lesson: &'static str,
@@ -163,7 +163,9 @@ impl Performance {
             if is_last || rows::compare(&self.promised, &seen).is_empty() {
                 return Ok(seen);
             }
-            deadline = deadline.max(now + until_next_syn(&seen));
+            if let Some(wait) = until_next_syn(&seen) {
+                deadline = deadline.max(now + wait + PATIENCE);
+            }
             std::thread::sleep(BETWEEN_LOOKS);
         }
     }
@@ -188,11 +190,10 @@ impl Performance {
 }
 
 /// Returns how long the kernel waits before it asks for a connection again, and is answered.
-fn until_next_syn(seen: &Seen) -> Duration {
+fn until_next_syn(seen: &Seen) -> Option<Duration> {
     let timers = seen
         .rows()
         .filter(|(_, entry)| entry.socket.state == Some(TcpState::SynSent))
         .filter_map(|(_, entry)| entry.socket.timer);
-    let longest = timers.map(|timer| timer.expires_ms).max().unwrap_or_default();
-    Duration::from_millis(longest.into()) + BETWEEN_LOOKS
+    timers.map(|timer| Duration::from_millis(timer.expires_ms.into())).max()
 }

@@ -1,7 +1,9 @@
 //! `sockscope demo`: performs the lessons and shows each step: the call, what it returned, the rows
 //! of exactly the lesson's sockets, and one sentence.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, Write};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
@@ -18,6 +20,8 @@ use crate::render::json;
 use crate::render::names::ResolvedNames;
 use crate::render::sanitize;
 use crate::render::table::{self, TableOptions};
+use crate::snapshot::{Entry, Snapshot};
+use crate::socket::Endpoint;
 
 const INDENT: &str = "  ";
 /// Clears the screen, and what was scrolled away.
@@ -257,18 +261,78 @@ fn calls(step: &Performed, (bold, plain): (&str, &str), out: &mut dyn Write) -> 
     writeln!(out)
 }
 
-/// The columns of a lesson's rows: what changes, and who. All but TIMER fit 80 columns.
-const COLUMNS: &[Column] = &[
-    Column::Local,
-    Column::Peer,
-    Column::State,
-    Column::Pid,
-    Column::Fd,
-    Column::RecvQ,
-    Column::SendQ,
-    Column::Backlog,
-    Column::Timer,
+/// The columns of a lesson's rows: what changes, and who; and fewer, where a terminal is narrow. On
+/// loopback the ports say all.
+const COLUMNS: [&[Column]; 3] = [
+    &[
+        Column::Local,
+        Column::Peer,
+        Column::State,
+        Column::Pid,
+        Column::Fd,
+        Column::RecvQ,
+        Column::SendQ,
+        Column::Backlog,
+        Column::Timer,
+    ],
+    &[
+        Column::Port,
+        Column::PeerPort,
+        Column::State,
+        Column::Pid,
+        Column::Fd,
+        Column::RecvQ,
+        Column::SendQ,
+        Column::Backlog,
+        Column::Timer,
+    ],
+    &[
+        Column::Port,
+        Column::PeerPort,
+        Column::State,
+        Column::Fd,
+        Column::RecvQ,
+        Column::SendQ,
+        Column::Backlog,
+        Column::Timer,
+    ],
 ];
+
+/// The columns of rows in several network namespaces.
+const ACROSS: &[Column] =
+    &[Column::Local, Column::Peer, Column::State, Column::Pid, Column::Fd, Column::Netns];
+
+/// Writes the rows as a table that fits, if any can.
+fn table(snapshot: &Snapshot, width: Option<usize>, color: bool) -> io::Result<String> {
+    let names = ResolvedNames::default();
+    let write = |columns, width, color| -> io::Result<String> {
+        let mut rows = Vec::new();
+        let options =
+            TableOptions { columns, width, tokens: false, color, ..TableOptions::new(&names) };
+        table::write(snapshot, &options, &mut rows)?;
+        Ok(String::from_utf8_lossy(&rows).into_owned())
+    };
+    let [mut columns, ..] = COLUMNS;
+    let netns: BTreeSet<_> = snapshot.entries.iter().map(|entry| entry.socket.netns).collect();
+    if netns.len() > 1 {
+        return write(ACROSS, width, color);
+    }
+    let is_local = |entry: &Entry| {
+        let address = entry.socket.local.as_ref().and_then(Endpoint::address);
+        address == Some(Ipv4Addr::LOCALHOST.into())
+    };
+    if let Some(width) = width
+        && snapshot.entries.iter().all(is_local)
+    {
+        for fewer in COLUMNS {
+            columns = fewer;
+            if write(columns, None, false)?.lines().all(|line| line.chars().count() <= width) {
+                break;
+            }
+        }
+    }
+    write(columns, width, color)
+}
 
 /// Writes the rows, each with its role in front, the sentence, and what was not as promised.
 fn body(
@@ -279,21 +343,13 @@ fn body(
 ) -> io::Result<()> {
     let role_width =
         step.roles.iter().map(|role| role.name.len()).max().unwrap_or_default() + INDENT.len();
-    let names = ResolvedNames::default();
-    let options = TableOptions {
-        columns: COLUMNS,
-        width: width.map(|width| width.saturating_sub(role_width + INDENT.len())),
-        tokens: false,
-        color,
-        ..TableOptions::new(&names)
-    };
     if step.roles.is_empty() {
         writeln!(out, "{INDENT}(no rows)")?;
     } else {
-        let mut rows = Vec::new();
-        table::write(&step.snapshot, &options, &mut rows)?;
+        let left = width.map(|width| width.saturating_sub(role_width + INDENT.len()));
+        let rows = table(&step.snapshot, left, color)?;
         let roles = std::iter::once("").chain(step.roles.iter().map(|role| role.name));
-        for (role, row) in roles.zip(String::from_utf8_lossy(&rows).lines()) {
+        for (role, row) in roles.zip(rows.lines()) {
             writeln!(out, "{INDENT}{role:role_width$}{row}")?;
         }
     }

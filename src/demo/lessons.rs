@@ -2,13 +2,22 @@
 
 mod abort;
 mod backlog;
+mod dual_stack;
 mod errors;
 mod half_close;
 mod in_use;
+mod inherit;
+mod keepalive;
+mod leak;
+mod museum;
+mod namespaces;
+mod orphan;
 mod partial;
+mod ports_run_out;
 mod tcp;
 mod three_clients;
 mod udp;
+mod unix;
 
 use crate::demo::Lesson;
 
@@ -22,5 +31,14 @@ pub const ALL: &[&Lesson] = &[
     &in_use::LESSON,
     &abort::LESSON,
     &backlog::LESSON,
+    &museum::LESSON,
+    &orphan::LESSON,
+    &inherit::LESSON,
     &udp::LESSON,
+    &dual_stack::LESSON,
+    &unix::LESSON,
+    &leak::LESSON,
+    &keepalive::LESSON,
+    &ports_run_out::LESSON,
+    &namespaces::LESSON,
 ];

@@ -1,21 +1,25 @@
 //! Where a lesson plays: the sockets it made, by role, and the listing of exactly those.
 
 mod calls;
+mod unix;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 
 use serde::Serialize;
 use socket2::{SockAddr, Socket, Type};
 
+pub use self::calls::At;
 use crate::demo::cast::{Program, Role};
 use crate::demo::rows::Seen;
 use crate::error::{CollectError, cause};
 use crate::join::join;
-use crate::platform::{Backend, Request, errno, props};
+use crate::platform::props::{self, Child};
+use crate::platform::{Backend, NetnsWish, Request, errno};
 use crate::snapshot::Entry;
-use crate::socket::{Cookie, Endpoint, Protocol};
+use crate::socket::{Cookie, Endpoint, Family, Protocol};
 
 /// A call, and what it returned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,21 +42,34 @@ pub struct Stage {
     sent: BTreeMap<Role, usize>,
     /// How many it has received, where a lesson counts them.
     received: BTreeMap<Role, usize>,
+    /// The server's child, while it has one.
+    child: Option<Child>,
+    /// The ports that clients may have, where a lesson makes them few.
+    range: Option<RangeInclusive<u16>>,
     /// What was called since somebody last took it.
     calls: Vec<Call>,
     /// What did not go as the lesson wants it, likewise.
     surprises: Vec<String>,
 }
 
-/// Where a row is in the listing: enough to know it again.
+/// What tells a row from all others in the listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
+    /// Its addresses; absent for a UNIX socket, which is known by its cookie.
+    inet: Option<Inet>,
+    /// Absent where it is not known: nobody has a descriptor yet, or cookies do not exist here.
+    cookie: Option<Cookie>,
+    /// Whether it is in the child's network namespace.
+    elsewhere: bool,
+}
+
+/// Where a socket of IP is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Inet {
     protocol: Protocol,
     local: SocketAddr,
     /// Absent when unconnected.
     peer: Option<SocketAddr>,
-    /// Absent where it is not known: nobody has a descriptor yet, or cookies do not exist here.
-    cookie: Option<Cookie>,
 }
 
 impl Stage {
@@ -87,32 +104,56 @@ impl Stage {
     ///
     /// When nothing can be listed.
     pub fn look(&self, backend: &mut dyn Backend) -> Result<Seen, CollectError> {
-        let mut snapshot = join(backend.collect(&Request::default())?);
-        let mut named: Vec<(usize, Role, Entry)> = std::mem::take(&mut snapshot.entries)
-            .into_iter()
-            .filter_map(|entry| self.role(&entry).map(|(order, role)| (order, role, entry)))
-            .collect();
+        let mut request = Request::default();
+        if self.places.iter().any(|(place, _)| place.inet.is_none()) {
+            request.protocols.push(Protocol::Unix);
+            request.families.push(Family::Unix);
+        }
+        let mut snapshot = join(backend.collect(&request)?);
+        let mut named = self.named(std::mem::take(&mut snapshot.entries), false);
+        let child = self.child.as_ref().map(Child::pid);
+        if let Some(child) = child
+            && self.places.iter().any(|(place, _)| place.elsewhere)
+        {
+            let there = Request { netns: NetnsWish::Of(child), ..Request::default() };
+            let there = join(backend.collect(&there)?);
+            named.extend(self.named(there.entries, true));
+            snapshot.unread.extend(there.unread);
+        }
         named.sort_by_key(|(order, ..)| *order);
         let (entries, roles) = named.into_iter().map(|(_, role, entry)| (entry, role)).unzip();
         snapshot.entries = entries;
-        Ok(Seen { snapshot, roles, child: None })
+        Ok(Seen { snapshot, roles, child })
     }
 
-    /// Returns what the row is in the lesson, and when that appeared.
-    fn role(&self, entry: &Entry) -> Option<(usize, Role)> {
+    /// Returns the rows that are of the lesson, each with its role and when that appeared.
+    fn named(&self, entries: Vec<Entry>, elsewhere: bool) -> Vec<(usize, Role, Entry)> {
+        let named = |entry: Entry| {
+            let role = self.role(&entry, elsewhere)?;
+            Some((self.first_of(role), role, entry))
+        };
+        entries.into_iter().filter_map(named).collect()
+    }
+
+    /// Returns what the row is in the lesson.
+    fn role(&self, entry: &Entry, elsewhere: bool) -> Option<Role> {
         let socket = &entry.socket;
-        let local = address(socket.local.as_ref()?)?;
-        let peer = socket.peer.as_ref().and_then(address);
-        let is_here = |place: &Place| {
-            place.protocol == socket.protocol && place.local == local && place.peer == peer
+        let inet = if socket.protocol == Protocol::Unix {
+            None
+        } else {
+            let local = address(socket.local.as_ref()?)?;
+            let peer = socket.peer.as_ref().and_then(address);
+            Some(Inet { protocol: socket.protocol, local, peer })
         };
         let is_it = |place: &Place| place.cookie.is_some() && place.cookie == socket.cookie;
-        let known =
-            || self.places.iter().enumerate().rev().filter(|(_, (place, _))| is_here(place));
+        let known = || {
+            let here = |place: &Place| place.inet == inet && place.elsewhere == elsewhere;
+            self.places.iter().rev().filter(move |(place, _)| here(place))
+        };
         // Twins have one address, and only the cookie tells them apart. Else the latest wins: a closed
-        // socket's port may have been taken again.
-        let found = known().find(|(_, (place, _))| is_it(place)).or_else(|| known().next());
-        found.map(|(_, (_, role))| (self.first_of(*role), *role))
+        // socket's port may have been taken again. A UNIX socket has no other mark.
+        let latest = || known().next().filter(|_| inet.is_some());
+        known().find(|(place, _)| is_it(place)).or_else(latest).map(|(_, role)| *role)
     }
 
     /// Returns when a role appeared first: its row keeps its place whatever becomes of its socket.
@@ -144,19 +185,20 @@ impl Stage {
 
     /// Takes note of where the socket is now. A connection that is not made yet has no peer that the
     /// system would tell: then it is given.
-    fn remember(&mut self, role: Role, peer: Option<SocketAddr>) -> io::Result<Place> {
+    fn remember(&mut self, role: Role, peer: Option<SocketAddr>) -> io::Result<()> {
         let socket = self.get(role)?;
         let protocol = if socket.r#type()? == Type::DGRAM { Protocol::Udp } else { Protocol::Tcp };
-        let local = inet(&socket.local_addr()?)?;
-        let place = Place { protocol, local, peer, cookie: props::cookie(socket) };
+        let local = socket.local_addr()?;
+        let inet = inet(&local).ok().map(|local| Inet { protocol, local, peer });
+        let place = Place { inet, cookie: props::cookie(socket), elsewhere: false };
         self.places.push((place, role));
-        Ok(place)
+        Ok(())
     }
 
-    /// Returns where this role is, or was.
-    fn place(&self, role: Role) -> io::Result<Place> {
+    /// Returns where on the network this role is, or was.
+    fn place(&self, role: Role) -> io::Result<Inet> {
         let known = self.places.iter().rev().find(|(_, known)| *known == role);
-        known.map(|(place, _)| *place).ok_or_else(|| unknown(role))
+        known.and_then(|(place, _)| place.inet).ok_or_else(|| unknown(role))
     }
 }
 

@@ -24,6 +24,8 @@ mod proc_net;
 pub(crate) mod process;
 pub(crate) mod process_control;
 pub(crate) mod process_details;
+#[cfg(feature = "cli")]
+pub(crate) mod props;
 mod sock_diag;
 pub(crate) mod stat;
 pub(crate) mod sys;

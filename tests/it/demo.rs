@@ -53,17 +53,15 @@ fn nobody_can_take_the_course_too() {
 }
 
 #[test]
-fn the_transcript_has_every_call_every_changed_row_and_every_sentence() {
-    let output = support::output(support::sockscope().args(["demo", "--script"]));
+fn a_transcript_has_every_call_every_changed_row_and_every_sentence() {
+    // The rows are the same for all, and tested above: two lessons have every kind of line.
+    let names = ["tcp", "abort"];
+    let output = support::output(support::sockscope().args(["demo", "--script"]).args(names));
     assert_eq!(output.status.code(), Some(0), "every row was as promised");
     let transcript = String::from_utf8(output.stdout).unwrap();
-    for lesson in lessons::ALL {
+    for lesson in lessons::ALL.iter().filter(|lesson| names.contains(&lesson.name)) {
         let (_, rest) = transcript.split_once(&format!("== {}: ", lesson.name)).unwrap();
         let own = rest.split("\n== ").next().unwrap();
-        if lesson.missing().is_some() {
-            assert!(own.contains("(skipped: "), "{own}");
-            continue;
-        }
         let mark = format!("/{}\n", lesson.steps.len());
         let mut steps = own.split(&mark).skip(1);
         for step in lesson.steps {

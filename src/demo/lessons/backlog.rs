@@ -41,6 +41,7 @@ pub(super) const LESSON: Lesson = Lesson {
             act: |stage| {
                 CLIENTS.into_iter().skip(1).try_for_each(|client| {
                     stage.tcp(client)?;
+                    stage.keep_asking(client)?;
                     stage.nonblocking(client)?;
                     let server = (client == CLIENTS[1]).then_some(SERVERS[1]);
                     stage.fails("EINPROGRESS", |stage| stage.connect(client, LISTENER, server))

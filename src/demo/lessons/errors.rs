@@ -51,6 +51,7 @@ pub(super) const LESSON: Lesson = Lesson {
         Step {
             act: |stage| {
                 stage.tcp(CLIENT)?;
+                stage.keep_asking(CLIENT)?;
                 stage.nonblocking(CLIENT)?;
                 stage.fails("EINPROGRESS", |stage| stage.connect(CLIENT, LISTENER, Some(SERVER)))
             },

@@ -2,40 +2,93 @@
 //! answers.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-use super::{Place, Stage, inet, unknown};
-use crate::demo::PATIENCE;
-use crate::demo::cast::Role;
-use crate::platform::{errno, props};
+use super::{Inet, Place, Stage, inet, unknown};
+use crate::demo::cast::{Program, Role};
+use crate::platform::errno;
+use crate::platform::props::{self, Child};
 
 /// What [`Stage::fill`] gives to one `send()`.
 const CHUNK: usize = 64 * 1024;
+/// How long a call may block, far longer than any should.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// An address without its port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At {
+    /// 127.0.0.1.
+    V4,
+    /// ::1.
+    V6,
+    /// 0.0.0.0.
+    AnyV4,
+    /// `::`.
+    AnyV6,
+}
+
+impl At {
+    fn port(self, port: u16) -> SocketAddr {
+        let address: IpAddr = match self {
+            Self::V4 => Ipv4Addr::LOCALHOST.into(),
+            Self::V6 => Ipv6Addr::LOCALHOST.into(),
+            Self::AnyV4 => Ipv4Addr::UNSPECIFIED.into(),
+            Self::AnyV6 => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        SocketAddr::new(address, port)
+    }
+}
 
 /// Making sockets and giving them addresses.
 impl Stage {
     /// Calls `socket()` for TCP over IPv4.
     pub fn tcp(&mut self, role: Role) -> io::Result<()> {
-        self.socket(role, Type::STREAM, "SOCK_STREAM")
+        self.socket(role, Domain::IPV4, Type::STREAM)
+    }
+
+    /// Calls `socket()` for TCP over IPv6.
+    pub fn tcp6(&mut self, role: Role) -> io::Result<()> {
+        self.socket(role, Domain::IPV6, Type::STREAM)
     }
 
     /// Calls `socket()` for UDP over IPv4.
     pub fn udp(&mut self, role: Role) -> io::Result<()> {
-        self.socket(role, Type::DGRAM, "SOCK_DGRAM")
+        self.socket(role, Domain::IPV4, Type::DGRAM)
     }
 
-    fn socket(&mut self, role: Role, kind: Type, word: &str) -> io::Result<()> {
-        self.open.insert(role, Socket::new(Domain::IPV4, kind, None)?);
-        let call = format!("{role} = socket(AF_INET, {word})");
+    pub(super) fn socket(&mut self, role: Role, domain: Domain, kind: Type) -> io::Result<()> {
+        self.open.insert(role, Socket::new(domain, kind, None)?);
+        let family = match domain {
+            Domain::IPV4 => "AF_INET",
+            Domain::IPV6 => "AF_INET6",
+            _ => "AF_UNIX",
+        };
+        let kind = if kind == Type::DGRAM { "SOCK_DGRAM" } else { "SOCK_STREAM" };
+        let call = format!("{role} = socket({family}, {kind})");
         self.note(role.program, call, Ok("a new descriptor".to_owned()))
     }
 
     /// Calls `bind()` with loopback and port 0: the kernel picks a free port.
     pub fn bind(&mut self, role: Role) -> io::Result<()> {
-        self.bind_address(role, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+        self.bind_address(role, At::V4.port(0))
+    }
+
+    /// Calls `bind()` with this address and a port that is free, for IPv4 and for IPv6.
+    pub fn bind_to(&mut self, role: Role, at: At) -> io::Result<()> {
+        let port = match at {
+            At::AnyV4 => props::free_for_both()?,
+            At::V4 | At::V6 | At::AnyV6 => 0,
+        };
+        self.bind_address(role, at.port(port))
+    }
+
+    /// Calls `bind()` with this address and the port that another socket has.
+    pub fn bind_beside(&mut self, role: Role, at: At, other: Role) -> io::Result<()> {
+        let port = self.place(other)?.local.port();
+        self.bind_address(role, at.port(port))
     }
 
     /// Calls `bind()` with the address that another socket has, or had.
@@ -48,10 +101,10 @@ impl Stage {
         let bound = self.get(role)?.bind(&address.into());
         let result = match bound {
             Ok(()) if address.port() == 0 => {
-                let port = self.remember(role, None)?.local.port();
-                Ok(format!("0; the kernel chose port {port}"))
+                self.remember(role, None)?;
+                Ok(format!("0; the kernel chose port {}", self.place(role)?.local.port()))
             }
-            Ok(()) => self.remember(role, None).map(|_| "0".to_owned()),
+            Ok(()) => self.remember(role, None).map(|()| "0".to_owned()),
             Err(error) => Err(error),
         };
         self.note(role.program, format!("bind({role}, {address})"), result)
@@ -74,15 +127,38 @@ impl Stage {
     /// is: its row appears before anybody accepts it.
     pub fn connect(&mut self, role: Role, to: Role, server: Option<Role>) -> io::Result<()> {
         let target = self.place(to)?.local;
+        self.connect_address(role, target, server)
+    }
+
+    /// Calls `connect()` with this address and the port of a listener.
+    pub fn connect_to(
+        &mut self,
+        role: Role,
+        at: At,
+        listener: Role,
+        server: Option<Role>,
+    ) -> io::Result<()> {
+        let port = self.place(listener)?.local.port();
+        self.connect_address(role, at.port(port), server)
+    }
+
+    fn connect_address(
+        &mut self,
+        role: Role,
+        target: SocketAddr,
+        server: Option<Role>,
+    ) -> io::Result<()> {
         let connected = self.get(role)?.connect(&target.into());
         let is_on_its_way =
             connected.as_ref().is_err_and(|error| errno::name(error) == Some("EINPROGRESS"));
         let result = match connected {
             Err(error) if !is_on_its_way => Err(error),
             answered => {
-                let Place { protocol, local, .. } = self.remember(role, Some(target))?;
+                self.remember(role, Some(target))?;
+                let Inet { protocol, local, .. } = self.place(role)?;
                 if let Some(server) = server {
-                    let place = Place { protocol, local: target, peer: Some(local), cookie: None };
+                    let inet = Inet { protocol, local: target, peer: Some(local) };
+                    let place = Place { inet: Some(inet), cookie: None, elsewhere: false };
                     self.places.push((place, server));
                 }
                 answered.map(|()| format!("0; from port {}", local.port()))
@@ -101,7 +177,12 @@ impl Stage {
     pub fn accept(&mut self, role: Role, listener: Role) -> io::Result<()> {
         let (socket, peer) = self.get(listener)?.accept()?;
         self.open.insert(role, socket);
-        let result = format!("a new descriptor; the peer is {}", inet(&peer)?);
+        let result = if let Ok(peer) = inet(&peer) {
+            format!("a new descriptor, for {peer}")
+        } else {
+            self.remember(role, None)?;
+            "a new descriptor".to_owned()
+        };
         self.note(role.program, format!("{role} = accept({listener})"), Ok(result))
     }
 
@@ -150,10 +231,122 @@ impl Stage {
         self.note(role.program, format!("setsockopt({role}, SO_LINGER, on, 0 s)"), zero(result))
     }
 
+    /// Keeps a connection waiting until it brings data.
+    pub fn defer_accept(&mut self, role: Role, seconds: u32) -> io::Result<()> {
+        let result = props::defer_accept(self.get(role)?, seconds);
+        let call = format!("setsockopt({role}, TCP_DEFER_ACCEPT, {seconds} s)");
+        self.note(role.program, call, zero(result))
+    }
+
+    /// Makes it ask for its connection for as long as a learner may look at that.
+    pub fn keep_asking(&mut self, role: Role) -> io::Result<()> {
+        const TIMES: u32 = 127;
+        let result = props::keep_asking(self.get(role)?, TIMES);
+        self.note(role.program, format!("setsockopt({role}, TCP_SYNCNT, {TIMES})"), zero(result))
+    }
+
+    /// Probes the peer of an idle connection, in a while.
+    pub fn keepalive(&mut self, role: Role) -> io::Result<()> {
+        let result = props::keepalive(self.get(role)?, 600, 1, 3);
+        self.note(role.program, format!("setsockopt({role}, SO_KEEPALIVE, 1)"), zero(result))?;
+        let call = format!("setsockopt({role}, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT)");
+        self.note(role.program, call, Ok("0: after 600 s, then each 1 s, 3 times".to_owned()))
+    }
+
+    /// Changes after how many seconds it does.
+    pub fn keepalive_idle(&mut self, role: Role, seconds: u32) -> io::Result<()> {
+        let result = props::keepalive(self.get(role)?, seconds, 1, 3);
+        let call = format!("setsockopt({role}, TCP_KEEPIDLE, {seconds} s)");
+        self.note(role.program, call, zero(result))
+    }
+
+    /// Drops whatever arrives from now on: nothing has so many hops left.
+    pub fn cut(&mut self, role: Role) -> io::Result<()> {
+        self.min_ttl(role, 255)
+    }
+
+    /// Lets arrive what is sent from now on.
+    pub fn mend(&mut self, role: Role) -> io::Result<()> {
+        self.min_ttl(role, 0)
+    }
+
+    fn min_ttl(&mut self, role: Role, ttl: u32) -> io::Result<()> {
+        let result = props::min_ttl(self.get(role)?, ttl);
+        self.note(role.program, format!("setsockopt({role}, IP_MINTTL, {ttl})"), zero(result))
+    }
+
+    /// Takes IPv6 alone, or both.
+    pub fn only_v6(&mut self, role: Role, only: bool) -> io::Result<()> {
+        let result = self.get(role)?.set_only_v6(only);
+        let call = format!("setsockopt({role}, IPV6_V6ONLY, {})", u8::from(only));
+        self.note(role.program, call, zero(result))
+    }
+
+    /// Takes what comes over loopback alone, whatever its address says.
+    pub fn only_loopback(&mut self, role: Role) -> io::Result<()> {
+        let result = props::only_loopback(self.get(role)?);
+        self.note(
+            role.program,
+            format!("setsockopt({role}, SO_BINDTODEVICE, \"lo\")"),
+            zero(result),
+        )
+    }
+
+    /// Chooses the few ports that clients may have. No call is noted.
+    pub fn choose_narrow_range(&mut self) -> io::Result<()> {
+        self.range = Some(props::free_range(2)?);
+        Ok(())
+    }
+
+    /// Takes a port of those few when it connects.
+    pub fn narrow_range(&mut self, role: Role) -> io::Result<()> {
+        let range = self.range.clone().ok_or_else(|| unknown(role))?;
+        let result = props::port_range(self.get(role)?, &range);
+        let (first, last) = range.into_inner();
+        let call = format!("setsockopt({role}, IP_LOCAL_PORT_RANGE, {first}-{last})");
+        self.note(role.program, call, zero(result))
+    }
+
     /// Makes the receive buffer small, also of what this listener accepts.
     pub fn small_buffer(&mut self, role: Role) -> io::Result<()> {
         let result = self.get(role)?.set_recv_buffer_size(CHUNK);
         self.note(role.program, format!("setsockopt({role}, SO_RCVBUF, {CHUNK})"), zero(result))
+    }
+}
+
+/// The server's child.
+impl Stage {
+    /// Starts a child, which inherits this socket, if any is given.
+    pub fn start_child(&mut self, inherits: Option<Role>) -> io::Result<()> {
+        let socket = inherits.map(|role| self.get(role)).transpose()?;
+        let child = Child::start(socket)?;
+        let call = match inherits {
+            Some(role) => format!("fork(), exec({}) with {role} inherited", Child::PROGRAM),
+            None => format!("fork(), exec({})", Child::PROGRAM),
+        };
+        let result = format!("process {}", child.pid());
+        self.child = Some(child);
+        self.note(Program::Server, call, Ok(result))
+    }
+
+    /// Starts a child in a network namespace of its own, where it listens at the address that another
+    /// socket has here.
+    pub fn start_elsewhere(&mut self, role: Role, like: Role) -> io::Result<()> {
+        let inet = Inet { peer: None, ..self.place(like)? };
+        let child = Child::start_elsewhere(inet.local.port())?;
+        let result = format!("process {}", child.pid());
+        self.child = Some(child);
+        self.places.push((Place { inet: Some(inet), cookie: None, elsewhere: true }, role));
+        self.note(Program::Server, "fork(), exec(sockscope)", Ok(result))?;
+        self.note(Program::Child, "unshare(CLONE_NEWNET)", Ok("0".to_owned()))?;
+        self.note(Program::Child, format!("bind({role}, {})", inet.local), Ok("0".to_owned()))?;
+        self.note(Program::Child, format!("listen({role})"), Ok("0".to_owned()))
+    }
+
+    /// Ends the child.
+    pub fn end_child(&mut self) -> io::Result<()> {
+        self.child = None;
+        self.note(Program::Child, "exit()", Ok("its descriptors are closed".to_owned()))
     }
 }
 
@@ -235,15 +428,15 @@ impl Stage {
         self.note(role.program, format!("recv({role}, {CHUNK} bytes)"), Ok(result))
     }
 
-    /// Receives, for as long as a step may take: a lesson ends even when the promised bytes never come.
+    /// Receives. A lesson ends even when the promised bytes never come.
     fn read(&self, role: Role, buffer: &mut [u8]) -> io::Result<usize> {
         let mut socket = self.get(role)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(LONGEST))?;
         socket.read(buffer)
     }
 }
 
-fn zero(result: io::Result<()>) -> io::Result<String> {
+pub(super) fn zero(result: io::Result<()>) -> io::Result<String> {
     result.map(|()| "0".to_owned())
 }
 

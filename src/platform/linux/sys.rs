@@ -75,6 +75,39 @@ pub(super) fn owner_of_user_namespace(namespace: BorrowedFd<'_>) -> io::Result<u
     if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(uid) }
 }
 
+/// Sets an option of a socket of ours that takes a number (`setsockopt(2)`).
+///
+/// # Errors
+///
+/// The kernel's: it has no such option, or does not take this number.
+#[cfg(feature = "cli")]
+pub(super) fn set_option(
+    socket: BorrowedFd<'_>,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: u32,
+) -> io::Result<()> {
+    let length = libc::socklen_t::try_from(size_of::<u32>()).map_err(io::Error::other)?;
+    let bytes = (&raw const value).cast::<libc::c_void>();
+    // SAFETY: the descriptor is open for as long as it is borrowed, and the kernel only reads `length`
+    // bytes at `bytes`, which is all of `value`.
+    let answer = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, bytes, length) };
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Leaves namespaces for new ones (`unshare(2)`).
+///
+/// # Errors
+///
+/// The kernel's: not permitted, or, for a user namespace, this process has other threads.
+#[cfg(feature = "cli")]
+pub(super) fn unshare(namespaces: rustix::thread::UnshareFlags) -> io::Result<()> {
+    let namespaces = namespaces & !rustix::thread::UnshareFlags::FILES;
+    // SAFETY: what is unsafe about it is to give a thread descriptors of its own (`FILES`), so that
+    // numbers that others were given mean nothing to it; and that is left out.
+    unsafe { rustix::thread::unshare_unsafe(namespaces) }.map_err(io::Error::from)
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(

@@ -1,0 +1,98 @@
+//! The calls that a lesson makes on UNIX sockets.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use socket2::{Domain, SockAddr, Type};
+
+use super::Stage;
+use super::calls::zero;
+use crate::demo::cast::Role;
+use crate::platform::props;
+
+/// A file that is gone when this is dropped.
+struct Removed(PathBuf);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        // The lesson has removed it, unless it fell.
+        let _gone = std::fs::remove_file(&self.0);
+    }
+}
+
+/// A name that no other process gives.
+fn name() -> String {
+    format!("sockscope-demo-{}", std::process::id())
+}
+
+impl Stage {
+    /// Calls `socket()` for a UNIX stream.
+    pub fn unix(&mut self, role: Role) -> io::Result<()> {
+        self.socket(role, Domain::UNIX, Type::STREAM)
+    }
+
+    /// Calls `bind()` with an abstract name.
+    pub fn bind_abstract(&mut self, role: Role) -> io::Result<()> {
+        let result = self.get(role)?.bind(&SockAddr::unix(format!("\0{}", name()))?);
+        self.remember(role, None)?;
+        self.note(role.program, format!("bind({role}, @{})", name()), zero(result))
+    }
+
+    /// Calls `connect()` with the abstract name of `to`.
+    pub fn connect_abstract(&mut self, role: Role, to: Role) -> io::Result<()> {
+        let result = self.get(role)?.connect(&self.get(to)?.local_addr()?);
+        self.remember(role, None)?;
+        self.note(role.program, format!("connect({role}, @{})", name()), zero(result))
+    }
+
+    /// Calls `bind()` with a path, twice, and what it takes for the second to succeed. All at once, so
+    /// that the file is there for an instant only.
+    pub fn path_story(&mut self, role: Role) -> io::Result<()> {
+        let file = Removed(std::env::temp_dir().join(name()));
+        self.unix(role)?;
+        self.bind_path(role, &file.0)?;
+        self.close(role)?;
+        self.unix(role)?;
+        self.fails("EADDRINUSE", |stage| stage.bind_path(role, &file.0))?;
+        self.unlink(role, &file.0)?;
+        self.bind_path(role, &file.0)?;
+        self.remember(role, None)?;
+        self.listen(role, 8)?;
+        self.unlink(role, &file.0)
+    }
+
+    fn bind_path(&mut self, role: Role, path: &Path) -> io::Result<()> {
+        let result = self.get(role)?.bind(&SockAddr::unix(path)?);
+        self.note(role.program, format!("bind({role}, {})", path.display()), zero(result))
+    }
+
+    fn unlink(&mut self, role: Role, path: &Path) -> io::Result<()> {
+        let result = std::fs::remove_file(path);
+        self.note(role.program, format!("unlink({})", path.display()), zero(result))
+    }
+
+    /// Calls `socketpair()`.
+    pub fn pair(&mut self, left: Role, right: Role) -> io::Result<()> {
+        let (one, other) = props::pair()?;
+        self.open.insert(left, one);
+        self.open.insert(right, other);
+        self.remember(left, None)?;
+        self.remember(right, None)?;
+        let call = format!("{left}, {right} = socketpair(AF_UNIX, SOCK_STREAM)");
+        self.note(left.program, call, Ok("two new descriptors".to_owned()))
+    }
+
+    /// Calls `sendmsg()` with a descriptor.
+    pub fn send_descriptor(&mut self, through: Role, sent: Role) -> io::Result<()> {
+        let result = props::send_descriptor(self.get(through)?, self.get(sent)?);
+        self.note(through.program, format!("sendmsg({through}, SCM_RIGHTS {sent})"), zero(result))
+    }
+
+    /// Calls `recvmsg()` for a descriptor.
+    pub fn receive_descriptor(&mut self, through: Role, received: Role) -> io::Result<()> {
+        let socket = props::receive_descriptor(self.get(through)?)?;
+        self.open.insert(received, socket);
+        let call = format!("recvmsg({through}, SCM_RIGHTS)");
+        self.note(through.program, call, Ok("a new descriptor, of the listener".to_owned()))
+    }
+}

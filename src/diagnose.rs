@@ -6,6 +6,7 @@
 mod causes;
 pub mod connect;
 mod facts;
+mod holders;
 mod judge;
 pub mod message;
 mod probe;

@@ -13,6 +13,9 @@ pub struct SocketOptions {
     pub reuse_port: Option<bool>,
     /// Whether an IPv6 socket refuses IPv4 (`IPV6_V6ONLY`).
     pub v6only: Option<bool>,
+    /// Whether the descriptor it was read through is closed when its process starts another program
+    /// (`FD_CLOEXEC`).
+    pub close_on_exec: Option<bool>,
     /// Whether small writes are sent at once (`TCP_NODELAY`).
     pub no_delay: Option<bool>,
     /// Whether an idle connection is probed (`SO_KEEPALIVE`).

@@ -81,6 +81,15 @@ pub struct Process {
     /// The control group, which tells the systemd unit and the container (Linux).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<Cgroup>,
+    /// Whether it is stopped, by job control or a debugger (Linux). This too only when asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_stopped: bool,
+    /// Whether the process that leads its session is gone (Linux).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_session_over: bool,
+    /// What its first thread sleeps in: the name of a function of the kernel (`proc_pid_wchan(5)`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sleeps_in: Option<Text>,
     /// Its parent, that one's parent and so on, as far as they are known; filled by the join.
     #[serde(skip)]
     pub parents: Vec<Parent>,
@@ -147,6 +156,9 @@ impl Process {
             exe: None,
             cwd: None,
             cgroup: None,
+            is_stopped: false,
+            is_session_over: false,
+            sleeps_in: None,
             parents: Vec::new(),
         }
     }

@@ -222,7 +222,16 @@ fn ask(args: &WhyArgs, snapshot: &Snapshot, request: &BindRequest) -> (Diagnosis
         Some(why) if is_udp(request) => Probe::NotMade { why: why.to_owned() },
         disturbed => probe(request, disturbed.is_none()),
     };
-    (diagnosis.with_probe(made), facts.gaps)
+    let mut diagnosis = diagnosis.with_probe(made);
+    let with_option = BindRequest { reuse_address: true, ..request.clone() };
+    let fails = matches!(diagnosis.verdict, Verdict::Fails { .. });
+    if fails && !is_udp(request) && request != &with_option {
+        let other = diagnose(snapshot, &facts, &with_option);
+        if other.prediction == Verdict::Unknown && would_disturb(&other).is_none() {
+            diagnosis = diagnosis.with_reuse_address(&probe(&with_option, true));
+        }
+    }
+    (diagnosis, facts.gaps)
 }
 
 const fn is_udp(request: &BindRequest) -> bool {

@@ -4,6 +4,7 @@ use crate::diagnose::facts::BindFacts;
 use crate::diagnose::reason::Reason;
 use crate::diagnose::rules::{Newcomer, Stand, holder_option};
 use crate::diagnose::{Cause, Certainty};
+use crate::options::SocketOptions;
 use crate::snapshot::Entry;
 use crate::socket::{Endpoint, Family, Socket, TimerKind};
 use crate::state::TcpState;
@@ -37,10 +38,44 @@ pub(super) fn causes(
             }),
         }
     }
+    causes.extend(listen_later(newcomer, stands, all, facts));
     for cause in &mut causes {
         cause.evidence = evidence(newcomer, cause, facts);
     }
     causes
+}
+
+/// Returns the sockets that share the address by SO_REUSEADDR alone and do not listen: of those and the
+/// newcomer one can listen. Where somebody listens already, theirs will fail.
+fn listen_later(
+    newcomer: &Newcomer,
+    stands: &[(Stand, &Entry)],
+    all: &[&Entry],
+    facts: &BindFacts,
+) -> Option<Cause> {
+    let is_on = |socket: &Socket, which: fn(&SocketOptions) -> Option<bool>| {
+        holder_option(socket, facts, which) == Some(true)
+    };
+    let any_listens = all.iter().any(|entry| {
+        entry.socket.state == Some(TcpState::Listen) && entry.socket.protocol == newcomer.protocol
+    });
+    let sockets: Vec<Entry> = stands
+        .iter()
+        .filter(|(stand, _)| *stand == Stand::Shares || any_listens)
+        .filter(|(_, entry)| {
+            entry.socket.state == Some(TcpState::Bound)
+                && is_on(&entry.socket, |options| options.reuse_address)
+                && !(newcomer.reuse_port && is_on(&entry.socket, |options| options.reuse_port))
+        })
+        .map(|&(_, entry)| entry.clone())
+        .collect();
+    let evidence = if any_listens { "its listen will fail" } else { "nobody listens yet" };
+    (!sockets.is_empty()).then(|| Cause {
+        reason: Reason::ListenLater,
+        certainty: Certainty::Certain,
+        sockets,
+        evidence: vec![evidence.to_owned()],
+    })
 }
 
 /// Returns what a holder in the way is.
@@ -122,6 +157,11 @@ fn evidence(newcomer: &Newcomer, cause: &Cause, facts: &BindFacts) -> Vec<String
             _ => format!("the last of them ends in {left} s"),
         }));
     }
+    if cause.reason == Reason::Orphan {
+        let unsent = |socket| crate::explain::count(socket).map_or(0, |counted| counted.unsent);
+        let unsent: u64 = sockets().map(|socket| u64::from(unsent(socket))).sum();
+        evidence.extend((unsent > 0).then(|| format!("{unsent} bytes of it are unsent")));
+    }
     if cause.reason == Reason::EphemeralClient
         && let Some(range) = &facts.ephemeral
     {
@@ -129,10 +169,10 @@ fn evidence(newcomer: &Newcomer, cause: &Cause, facts: &BindFacts) -> Vec<String
         evidence.push(format!("net.ipv4.ip_local_port_range is {low} to {high}"));
     }
     if cause.reason == Reason::DualStack {
-        evidence.push("IPV6_V6ONLY is off on it".to_owned());
+        evidence.push("IPV6_V6ONLY is not set on it".to_owned());
     }
-    if cause.reason == Reason::OtherDevice {
-        return evidence;
+    if cause.reason == Reason::OtherDevice || cause.reason == Reason::ListenLater {
+        return cause.evidence.clone();
     }
     if newcomer.reuse_port && cause.reason == Reason::ReusePort {
         let users: Vec<_> = sockets().filter_map(|socket| socket.uid).collect();
@@ -165,9 +205,9 @@ fn option_evidence<'a>(
         return None;
     }
     let words = if holders.iter().all(|holder| *holder == Some(true)) {
-        "is on"
+        "is set"
     } else if holders.contains(&Some(false)) {
-        "is off"
+        "is not set"
     } else {
         "cannot be read"
     };

@@ -2,11 +2,13 @@
 
 use crate::diagnose::causes;
 use crate::diagnose::facts::BindFacts;
+use crate::diagnose::holders;
 use crate::diagnose::remedies;
 use crate::diagnose::request::{BindRequest, Target};
 use crate::diagnose::rules::{self, Newcomer, Stand};
 use crate::diagnose::{Call, Cause, Diagnosis, Errno, Verdict};
 use crate::snapshot::{Entry, Snapshot};
+use crate::socket::{Protocol, Socket};
 
 /// What is judged, and from what.
 #[derive(Debug, Clone, Copy)]
@@ -120,17 +122,20 @@ fn sockets_in_the_way(case: &Case<'_>) -> Finding {
     if newcomer.port == 0 {
         return Finding::pass();
     }
-    let entries: Vec<&Entry> = in_namespace(case.snapshot, case.facts).collect();
+    // What nobody accepted yet is as its listener is, which decides for both.
+    let entries: Vec<&Entry> = in_namespace(case.snapshot, case.facts)
+        .filter(|entry| !crate::explain::is_unaccepted(entry))
+        .collect();
     let stands: Vec<(Stand, &Entry)> = entries
         .iter()
-        // What nobody accepted yet is as its listener is, which decides for both.
-        .filter(|entry| !crate::explain::is_unaccepted(entry))
         .map(|&entry| (rules::stand(&newcomer, &entry.socket, case.facts), entry))
         .filter(|(stand, _)| *stand != Stand::Apart)
         .collect();
     let any = |wanted| stands.iter().any(|(stand, _)| *stand == wanted);
     let in_use = Verdict::Fails { call: Call::Bind, errno: Errno::EADDRINUSE };
-    let verdict = if any(Stand::Admits) && (any(Stand::Blocks) || any(Stand::Unknown)) {
+    let verdict = if any(Stand::Blocks) && may_pass(&newcomer, &stands, &entries, case.facts) {
+        Verdict::Unknown
+    } else if any(Stand::Admits) && (any(Stand::Blocks) || any(Stand::Unknown)) {
         // The kernel asks the one it finds first, and nobody is told which that is.
         Verdict::Unknown
     } else if any(Stand::Blocks) {
@@ -142,5 +147,36 @@ fn sockets_in_the_way(case: &Case<'_>) -> Finding {
     } else {
         Verdict::Free
     };
-    Finding { verdict, causes: causes::causes(&newcomer, &stands, &entries, case.facts) }
+    let mut causes = causes::causes(&newcomer, &stands, &entries, case.facts);
+    causes.extend(holders::causes(&causes, case.facts));
+    Finding { verdict, causes }
+}
+
+/// Returns whether the kernel may let the newcomer in although a holder is in the way: it remembers the
+/// last socket with SO_REUSEPORT that it let in at the port, asks the next of the same user for no more
+/// than whether that one's address covers its own (`sk_reuseport_match`), and forgets it when a socket
+/// without the option comes. Seen are only those that are still open.
+fn may_pass(
+    newcomer: &Newcomer,
+    stands: &[(Stand, &Entry)],
+    entries: &[&Entry],
+    facts: &BindFacts,
+) -> bool {
+    let blockers: Vec<&Socket> = stands
+        .iter()
+        .filter(|(stand, _)| *stand == Stand::Blocks)
+        .map(|(_, entry)| &entry.socket)
+        .collect();
+    let came_beside_all = |socket: &Socket| {
+        rules::as_newcomer(socket, facts).is_some_and(|came| {
+            blockers.iter().all(|blocker| {
+                blocker.id != socket.id && rules::stand(&came, blocker, facts) != Stand::Blocks
+            })
+        })
+    };
+    newcomer.protocol == Protocol::Tcp
+        && newcomer.reuse_port
+        && entries.iter().any(|entry| {
+            rules::covers(newcomer, &entry.socket, facts) && came_beside_all(&entry.socket)
+        })
 }

@@ -1,6 +1,7 @@
 //! What the kernel itself said, and what that makes of a prediction.
 
 use crate::diagnose::reason::Reason;
+use crate::diagnose::remedies;
 use crate::diagnose::{Call, Cause, Certainty, Diagnosis, Errno, Verdict};
 
 /// What came of a probe: the same calls with the same options, closed at once.
@@ -26,6 +27,16 @@ pub enum Probe {
     },
 }
 
+/// What is known of a closed socket when the kernel refuses one with SO_REUSEADDR beside it.
+const NOT_SET: &str = "the earlier one did not set it";
+
+impl Cause {
+    /// Returns true for what the kernel keeps of closed connections.
+    const fn is_left_over(&self) -> bool {
+        matches!(self.reason, Reason::TimeWait | Reason::Orphan)
+    }
+}
+
 impl Diagnosis {
     /// Returns the diagnosis with what the kernel said, which decides.
     #[must_use]
@@ -43,10 +54,34 @@ impl Diagnosis {
                     && self.prediction == Verdict::Unknown
                 {
                     cause.certainty = cause.certainty.min(Certainty::Likely);
+                    if cause.is_left_over() && self.request.reuse_address {
+                        cause.evidence.retain(|fact| !fact.starts_with("SO_REUSEADDR"));
+                        cause.evidence.push(format!("{NOT_SET} (SO_REUSEADDR)"));
+                    }
                 }
             }
         }
         self.probe = Some(probe);
+        self
+    }
+
+    /// Returns the diagnosis with what the kernel said to the same bind with SO_REUSEADDR, which depends
+    /// on an option of closed sockets that nobody can read.
+    #[must_use]
+    pub fn with_reuse_address(mut self, probe: &Probe) -> Self {
+        match probe {
+            Probe::NotMade { .. } => {}
+            Probe::Succeeded { .. } => {
+                self.remedies.insert(0, remedies::set_option("SO_REUSEADDR"));
+            }
+            Probe::Failed { .. } => {
+                let left_over = self.causes.iter_mut().filter(|cause| cause.is_left_over());
+                for cause in left_over {
+                    let words = "SO_REUSEADDR on the new socket alone does not help";
+                    cause.evidence.push(format!("{words}: {NOT_SET}"));
+                }
+            }
+        }
         self
     }
 

@@ -31,6 +31,16 @@ pub enum Reason {
     Shared,
     /// A socket has the port on another device or in another VRF.
     OtherDevice,
+    /// Several may bind, but the first to listen keeps the others from it.
+    ListenLater,
+    /// A process has the socket only because it inherited it.
+    LeakedChild,
+    /// The socket is held in a way that most tools do not see.
+    HiddenHolder,
+    /// The holder is stopped.
+    StoppedHolder,
+    /// The holder outlived the session that started it.
+    LeftBehind,
     /// The holder that was seen is gone by now.
     Gone,
     /// A socket answers who connects.
@@ -143,6 +153,24 @@ reasons! {
         "Sockets bound to different devices (SO_BINDTODEVICE, or the scope of a link-local address) \
          share a port. So do, for TCP, those inside and outside a VRF, unless \
          net.ipv4.tcp_l3mdev_accept is set.", "linux/net/ipv4/inet_hashtables.c (inet_bind_bucket_match)";
+    ListenLater "listen-later": "bind succeeds for several, listen only for the first",
+        "With SO_REUSEADDR on all of them, sockets that do not listen share an address. As soon as one \
+         of them listens, listen fails for the others with EADDRINUSE: bind had not failed.", TCP;
+    LeakedChild "leaked-child": "a process has it that only inherited it",
+        "A descriptor without close-on-exec (SOCK_CLOEXEC, FD_CLOEXEC) stays open in every program that \
+         its process starts. The socket lives until the last copy is closed: ending the server does \
+         not free the port while a child that it started runs.", "execve(2); fcntl(2), FD_CLOEXEC";
+    HiddenHolder "hidden-holder": "it is held in a way that most tools do not see",
+        "A socket may be in the descriptors that one thread has for itself (CLONE_FILES), be registered \
+         with an io_uring, or wait inside a UNIX socket to be received. It holds its port like any \
+         other.", "unshare(2); io_uring_register(2); unix(7), SCM_RIGHTS";
+    StoppedHolder "stopped-holder": "the process that has it is stopped",
+        "Ctrl-Z (SIGTSTP) or a debugger stops a process with everything it holds. It goes on with fg in \
+         its shell; a signal to end takes effect when it goes on.", "signal(7); proc_pid_stat(5)";
+    LeftBehind "left-behind": "the process that has it outlived the session that started it",
+        "The terminal or program that started the server is gone, and the server still runs, now a \
+         child of the first process: often an earlier instance that nobody looks after.",
+        "setsid(2); credentials(7)";
     Gone "gone": "whoever had it is gone by now",
         "It was there when the sockets were listed, and the kernel gave the port to the probe right \
          after. A service that restarts in a loop looks like this.", "";
@@ -193,16 +221,30 @@ reasons! {
 impl Reason {
     /// Returns true when the sockets of such a cause keep the bind from succeeding.
     pub const fn is_in_the_way(self) -> bool {
+        self.is_of_sockets()
+            && !matches!(
+                self,
+                Self::Shared
+                    | Self::OtherDevice
+                    | Self::Gone
+                    | Self::Answers
+                    | Self::LessSpecific
+                    | Self::Stopped
+                    | Self::Redirected
+                    | Self::OtherMachine
+            )
+    }
+
+    /// Returns true when such a cause is a socket, and false when it says more of one: how it is held,
+    /// or what else matters.
+    pub const fn is_of_sockets(self) -> bool {
         !matches!(
             self,
-            Self::Shared
-                | Self::OtherDevice
-                | Self::Gone
-                | Self::Answers
-                | Self::LessSpecific
-                | Self::Stopped
-                | Self::Redirected
-                | Self::OtherMachine
+            Self::ListenLater
+                | Self::LeakedChild
+                | Self::HiddenHolder
+                | Self::StoppedHolder
+                | Self::LeftBehind
         )
     }
 

@@ -7,6 +7,7 @@ use crate::diagnose::remedy::{Action, Harm, Remedy};
 use crate::diagnose::request::{BindRequest, Target};
 use crate::diagnose::ways_out::ways_out;
 use crate::diagnose::{Diagnosis, Verdict};
+use crate::process::Owner;
 use crate::snapshot::Entry;
 
 /// Returns what can be done; nothing when the bind would succeed.
@@ -31,8 +32,29 @@ pub(super) fn remedies(diagnosis: &Diagnosis, case: &Case<'_>) -> Vec<Remedy> {
             Some(format!("sysctl -w net.ipv4.ip_local_reserved_ports={port}")),
         ));
     }
+    for owner in stopped(diagnosis) {
+        remedies.push(Remedy {
+            action: Action::Continue { pid: owner.process.pid },
+            harm: Harm::None,
+            breaks: None,
+            clears: Vec::new(),
+        });
+    }
     remedies.sort_by_key(|remedy| remedy.harm);
     remedies
+}
+
+/// Returns the stopped processes that hold something in the way, each once.
+fn stopped(diagnosis: &Diagnosis) -> Vec<&Owner> {
+    let mut stopped: Vec<&Owner> = Vec::new();
+    let causes = diagnosis.causes.iter().filter(|cause| cause.reason == Reason::StoppedHolder);
+    let owners = causes.flat_map(|cause| &cause.sockets).flat_map(|entry| entry.ownership.owners());
+    for owner in owners.filter(|owner| owner.process.is_stopped) {
+        if !stopped.iter().any(|known| known.process.pid == owner.process.pid) {
+            stopped.push(owner);
+        }
+    }
+    stopped
 }
 
 /// Returns something that a person decides.
@@ -66,9 +88,13 @@ fn options_that_help(case: &Case<'_>) -> Option<Remedy> {
     let (option, ..) = variants
         .into_iter()
         .find(|(_, is_new, variant)| *is_new && variant != request && helps(variant))?;
-    let text = match option {
-        "IPV6_V6ONLY" => "set IPV6_V6ONLY before bind: IPv6 alone is free".to_owned(),
-        option => format!("set {option} before bind: with it the bind would succeed"),
-    };
-    Some(advice(text, None))
+    Some(match option {
+        "IPV6_V6ONLY" => advice("set IPV6_V6ONLY before bind: IPv6 alone is free", None),
+        option => set_option(option),
+    })
+}
+
+/// Returns the advice to set an option of the program's socket.
+pub(super) fn set_option(option: &str) -> Remedy {
+    advice(format!("set {option} before bind: with it the bind would succeed"), None)
 }

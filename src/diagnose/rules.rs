@@ -273,6 +273,31 @@ fn shares(option: ShareOption, newcomer: &Newcomer, holder: &Socket, facts: &Bin
     and(and(Some(ours), theirs), condition)
 }
 
+/// Returns whether a holder may be one that the kernel remembers for such newcomers: it has
+/// SO_REUSEPORT, is of the same user, and its address covers the newcomer's, whatever its device.
+pub(super) fn covers(newcomer: &Newcomer, holder: &Socket, facts: &BindFacts) -> bool {
+    holds_port(newcomer, holder)
+        && overlaps(newcomer, holder, facts) != Some(false)
+        && holder_option(holder, facts, |options| options.reuse_port) != Some(false)
+        && is_same_user(newcomer, holder) != Some(false)
+}
+
+/// Returns a holder as it came; what is not known of it as what would let it in.
+pub(super) fn as_newcomer(holder: &Socket, facts: &BindFacts) -> Option<Newcomer> {
+    let local = holder.local.as_ref()?;
+    let is_on = |option: Known| option != Some(false);
+    Some(Newcomer {
+        protocol: holder.protocol,
+        address: local.address()?,
+        port: local.port()?,
+        reuse_address: is_on(holder_option(holder, facts, |options| options.reuse_address)),
+        reuse_port: is_on(holder_option(holder, facts, |options| options.reuse_port)),
+        v6only: v6only(holder, facts),
+        device: holder.interface.clone(),
+        uid: holder.uid,
+    })
+}
+
 fn is_same_user(newcomer: &Newcomer, holder: &Socket) -> Known {
     if holder.state == Some(TcpState::TimeWait) {
         return Some(true);

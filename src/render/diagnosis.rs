@@ -7,20 +7,26 @@ pub mod json;
 mod tests;
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::cgroup::Cgroup;
 use crate::diagnose::{
     Action, Cause, Certainty, Diagnosis, Errno, Harm, Probe, Remedy, Target, Verdict,
 };
-use crate::process::{Owner, Ownership, Pid};
+use crate::process::{Owner, Ownership, Via};
 use crate::render::{phrase, sanitize};
 use crate::snapshot::Entry;
-use crate::socket::SocketId;
+use crate::socket::{Socket, SocketId};
 use crate::text::Text;
 
-/// How many sockets of one cause are shown; the rest is counted.
+/// How many sockets of one holder are shown for a cause; the rest is counted.
 const SOCKETS: usize = 4;
+/// How many characters of a command line are shown.
+const COMMAND_LINE: usize = 120;
+/// What stands before the parts of a cause.
+const INDENT: &str = "            ";
 
 /// How a diagnosis is to look.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,10 +46,10 @@ pub fn write(diagnoses: &[Diagnosis], options: Options, out: &mut dyn Write) -> 
     let mut page = Page { options, out };
     let mut groups: Vec<Vec<&Diagnosis>> = Vec::new();
     for diagnosis in diagnoses {
-        match groups
-            .iter_mut()
-            .find(|group| group.first().is_some_and(|known| is_same(known, diagnosis)))
-        {
+        let is_same = |group: &&mut Vec<&Diagnosis>| {
+            group.first().is_some_and(|known| verdict_of(known) == verdict_of(diagnosis))
+        };
+        match groups.iter_mut().find(is_same) {
             Some(group) => group.push(diagnosis),
             None => groups.push(vec![diagnosis]),
         }
@@ -52,30 +58,55 @@ pub fn write(diagnoses: &[Diagnosis], options: Options, out: &mut dyn Write) -> 
         page.verdict(group)?;
     }
     for group in &groups {
-        if let [first, ..] = &group[..] {
-            page.details(first, groups.len() > 1)?;
-        }
+        page.details(group, groups.len() > 1)?;
     }
-    page.remedies(diagnoses.iter().flat_map(|diagnosis| &diagnosis.remedies))
+    let causes = diagnoses.iter().flat_map(|diagnosis| &diagnosis.causes);
+    let in_the_way = causes.filter(|cause| cause.reason.is_in_the_way());
+    let in_the_way: Vec<SocketId> =
+        in_the_way.flat_map(|cause| &cause.sockets).map(|entry| entry.socket.id).collect();
+    page.remedies(&in_the_way, diagnoses.iter().flat_map(|diagnosis| &diagnosis.remedies))
 }
 
-/// Whether two diagnoses say the same, of different addresses.
-fn is_same(one: &Diagnosis, other: &Diagnosis) -> bool {
-    let sockets = |diagnosis: &Diagnosis| {
-        let causes = diagnosis.causes.iter();
-        let mut ids: Vec<SocketId> =
-            causes.flat_map(|cause| &cause.sockets).map(|entry| entry.socket.id).collect();
-        ids.sort_unstable();
-        ids
-    };
-    one.verdict == other.verdict
-        && one.is_contradicted() == other.is_contradicted()
-        && sockets(one) == sockets(other)
+/// What two addresses must have in common to be answered in one line.
+fn verdict_of(diagnosis: &Diagnosis) -> (Verdict, bool) {
+    (diagnosis.verdict, diagnosis.is_contradicted())
+}
+
+/// Returns the causes of all these, each once, and each socket with the first cause that it is of.
+fn merged(group: &[&Diagnosis]) -> Vec<Cause> {
+    let mut causes: Vec<Cause> = Vec::new();
+    for cause in group.iter().flat_map(|diagnosis| &diagnosis.causes) {
+        let is_known = |entry: &&Entry| {
+            let ids = causes
+                .iter()
+                .filter(|known| known.reason.is_of_sockets() == cause.reason.is_of_sockets());
+            ids.flat_map(|known| &known.sockets).any(|known| known.socket.id == entry.socket.id)
+        };
+        let new: Vec<Entry> =
+            cause.sockets.iter().filter(|entry| !is_known(entry)).cloned().collect();
+        match causes.iter_mut().find(|known| known.reason == cause.reason) {
+            Some(known) => known.sockets.extend(new),
+            None if new.is_empty() && !cause.sockets.is_empty() => {}
+            None => causes.push(Cause { sockets: new, ..cause.clone() }),
+        }
+    }
+    causes.sort_by_key(|cause| (!cause.reason.is_in_the_way(), cause.certainty));
+    causes
 }
 
 /// Returns the address as a person writes it, with the protocol: `tcp 127.0.0.1:80`.
 fn target(target: &Target) -> String {
     sanitize::string(&target.to_string()).into_owned()
+}
+
+/// Returns several addresses in one, the protocol said once: `tcp 0.0.0.0:80 and [::]:80`.
+fn targets(group: &[&Diagnosis]) -> String {
+    let mut targets = group.iter().map(|diagnosis| target(&diagnosis.request.target));
+    let first = targets.next().unwrap_or_default();
+    targets.fold(first, |all, next| {
+        let (_, address) = next.split_once(' ').unwrap_or(("", &next));
+        format!("{all} and {address}")
+    })
 }
 
 /// Returns the verdict as the end of a sentence that begins with the address.
@@ -154,32 +185,24 @@ impl Page<'_> {
     }
 
     fn verdict(&mut self, group: &[&Diagnosis]) -> io::Result<()> {
-        let [first, ..] = group else { return Ok(()) };
-        let targets: Vec<String> =
-            group.iter().map(|diagnosis| target(&diagnosis.request.target)).collect();
-        let targets = match &targets[..] {
-            [first, rest @ ..] => rest.iter().fold(first.clone(), |all, next| {
-                // The protocol is said once.
-                let (_, address) = next.split_once(' ').unwrap_or(("", next));
-                format!("{all} and {address}")
-            }),
-            [] => String::new(),
-        };
-        self.line("", &format!("{targets}: {}", verdict(first.verdict)))
+        let Some(first) = group.first() else { return Ok(()) };
+        self.line("", &format!("{}: {}", targets(group), verdict(first.verdict)))
     }
 
-    fn details(&mut self, diagnosis: &Diagnosis, named: bool) -> io::Result<()> {
-        if diagnosis.causes.is_empty() && diagnosis.verdict == Verdict::Free {
+    fn details(&mut self, group: &[&Diagnosis], named: bool) -> io::Result<()> {
+        let causes = merged(group);
+        let Some(first) = group.first() else { return Ok(()) };
+        if causes.is_empty() && first.verdict == Verdict::Free {
             return Ok(());
         }
         writeln!(self.out)?;
         if named {
-            self.line("", &target(&diagnosis.request.target))?;
+            self.line("", &targets(group))?;
         }
-        for cause in &diagnosis.causes {
+        for cause in &causes {
             self.cause(cause)?;
         }
-        match kernel(diagnosis) {
+        match kernel(first) {
             Some(text) => self.line("  kernel    ", &text),
             None => Ok(()),
         }
@@ -188,95 +211,168 @@ impl Page<'_> {
     fn cause(&mut self, cause: &Cause) -> io::Result<()> {
         let about = cause.reason.about();
         let label = match (cause.reason.is_in_the_way(), cause.certainty) {
-            (false, _) => "  note      ",
-            (true, Certainty::Certain | Certainty::Likely) => "  because   ",
-            (true, Certainty::Possible) => "  perhaps   ",
+            (true, Certainty::Certain) => "  because   ",
+            (false, Certainty::Certain) if cause.reason.is_of_sockets() => "  note      ",
+            (false, Certainty::Certain) => "  moreover  ",
+            (_, Certainty::Likely) => "  likely    ",
+            (_, Certainty::Possible) => "  perhaps   ",
         };
         let evidence = cause.evidence.iter().map(|fact| sanitize::string(fact));
         let words = std::iter::once(about.title.into()).chain(evidence).collect::<Vec<_>>();
         self.line(label, &words.join("; "))?;
-        for entry in cause.sockets.iter().take(SOCKETS) {
-            self.holder(entry)?;
-        }
-        let more = cause.sockets.len().saturating_sub(SOCKETS);
-        if more > 0 {
-            self.line("            ", &format!("and {}", phrase::count(more, "more socket")))?;
+        let is_of_sockets = cause.reason.is_of_sockets();
+        let sockets = if is_of_sockets { &cause.sockets[..] } else { &[] };
+        for (entries, holders) in by_holder(sockets) {
+            for entry in entries.iter().take(SOCKETS) {
+                self.line(INDENT, &row(&entry.socket))?;
+            }
+            let more = entries.len().saturating_sub(SOCKETS);
+            if more > 0 {
+                self.line(INDENT, &format!("and {}", phrase::count(more, "more socket")))?;
+            }
+            if !holders.is_empty() {
+                self.line("  held by   ", &holders)?;
+            }
         }
         if self.options.explain {
-            self.line("            ", about.story)?;
+            self.line(INDENT, about.story)?;
             if !about.source.is_empty() {
-                self.line("            ", &format!("source: {}", about.source))?;
+                self.line(INDENT, &format!("source: {}", about.source))?;
             }
         }
         Ok(())
     }
 
-    /// Writes who holds a socket, a line a process, and its row.
+    /// Writes a socket's row, and who holds it.
     pub(super) fn holder(&mut self, entry: &Entry) -> io::Result<()> {
-        let label = "  held by   ";
-        let socket = &entry.socket;
-        let state = socket.state.map_or_else(String::new, |state| format!(" {state}"));
-        let row = format!("{} {}{state}", phrase::protocol(socket), phrase::ends(socket));
-        match &entry.ownership {
-            Ownership::Held(owners) => {
-                let mut known: Vec<Pid> = Vec::new();
-                for owner in owners {
-                    if !known.contains(&owner.process.pid) {
-                        known.push(owner.process.pid);
-                        self.line(label, &owner_line(owner))?;
-                    }
-                }
-            }
-            Ownership::Kernel(reason) => self.line(label, &phrase::kernel(reason))?,
-            Ownership::Hidden(_) => self.line(label, &phrase::owner(entry))?,
+        self.line(INDENT, &row(&entry.socket))?;
+        match holders(entry) {
+            holders if holders.is_empty() => Ok(()),
+            holders => self.line("  held by   ", &holders),
         }
-        self.line("            ", &row)
     }
 
-    fn remedies<'r>(&mut self, all: impl Iterator<Item = &'r Remedy>) -> io::Result<()> {
-        let mut remedies: Vec<&Remedy> = Vec::new();
+    /// Writes what can be done; of these sockets, which are in the way, a way out may clear some alone.
+    fn remedies<'r>(
+        &mut self,
+        in_the_way: &[SocketId],
+        all: impl Iterator<Item = &'r Remedy>,
+    ) -> io::Result<()> {
+        let mut ways: Vec<(Harm, Vec<SocketId>, WayOut)> = Vec::new();
         for remedy in all {
-            if !remedies.iter().any(|known| known.action == remedy.action) {
-                remedies.push(remedy);
+            let words = way_out(remedy);
+            match ways.iter_mut().find(|(.., known)| *known == words) {
+                Some((_, clears, _)) => clears.extend(&remedy.clears),
+                None => ways.push((remedy.harm, remedy.clears.clone(), words)),
             }
         }
-        if remedies.is_empty() {
+        if ways.is_empty() {
             return Ok(());
         }
-        remedies.sort_by_key(|remedy| remedy.harm);
+        ways.sort_by_key(|(harm, ..)| *harm);
         writeln!(self.out, "\nWays out, the least harmful first")?;
-        for (number, remedy) in (1..).zip(remedies) {
-            let (what, command) = way_out(remedy);
-            self.line(&format!("{number:>3}  "), &what)?;
+        let mut left = in_the_way.to_vec();
+        let mut together: Vec<String> = Vec::new();
+        for (number, (_, clears, (what, command))) in (1..).zip(&ways) {
+            let is_part = !clears.is_empty() && !in_the_way.iter().all(|id| clears.contains(id));
+            if is_part && left.iter().any(|id| clears.contains(id)) {
+                left.retain(|id| !clears.contains(id));
+                together.push(number.to_string());
+            }
+            let part = if is_part { "; not enough alone" } else { "" };
+            self.line(&format!("{number:>3}  "), &format!("{what}{part}"))?;
             if let Some(command) = command {
                 writeln!(self.out, "       {command}")?;
             }
         }
+        if left.is_empty() && together.len() > 1 {
+            writeln!(self.out, "It takes {} together.", together.join(" and "))?;
+        }
         Ok(())
     }
 }
 
-/// Returns one process that holds a socket, with what it runs: `node (4711, alice, fd 25): node app.js`.
-fn owner_line(owner: &Owner) -> String {
+/// Groups sockets by who holds them, with the holders in words, in order of their first appearance.
+fn by_holder(sockets: &[Entry]) -> Vec<(Vec<&Entry>, String)> {
+    let mut groups: Vec<(Vec<&Entry>, String)> = Vec::new();
+    for entry in sockets {
+        let holders = holders(entry);
+        match groups.iter_mut().find(|(_, known)| *known == holders) {
+            Some((entries, _)) => entries.push(entry),
+            None => groups.push((vec![entry], holders)),
+        }
+    }
+    groups
+}
+
+/// Returns the socket as a row: `tcp6 [::]:80 LISTEN`.
+fn row(socket: &Socket) -> String {
+    let state = socket.state.map_or_else(String::new, |state| format!(" {state}"));
+    format!("{} {}{state}", phrase::protocol(socket), phrase::ends(socket))
+}
+
+/// Returns who holds a socket: the main process with what it runs, and the others; nothing for what is
+/// left over, of which the cause says enough.
+fn holders(entry: &Entry) -> String {
+    let owners = match &entry.ownership {
+        Ownership::Held(owners) => owners,
+        Ownership::Kernel(_) if entry.ownership.is_left_over() => return String::new(),
+        Ownership::Kernel(reason) => return phrase::kernel(reason),
+        Ownership::Hidden(_) => return phrase::owner(entry),
+    };
+    let Some(main) = owners.first() else { return String::new() };
+    let mut others: Vec<String> = Vec::new();
+    for owner in owners.iter().filter(|owner| owner.process.pid != main.process.pid) {
+        let name = phrase::process(&owner.process);
+        if !others.contains(&name) {
+            others.push(name);
+        }
+    }
+    let more = others.len().saturating_sub(SOCKETS);
+    others.truncate(SOCKETS);
+    if more > 0 {
+        others.push(format!("{more} more"));
+    }
+    let others =
+        if others.is_empty() { String::new() } else { format!("; and {}", others.join(", ")) };
+    format!("{}{others}", main_holder(main))
+}
+
+/// Returns one process with what is known of it: `node (4711, alice), for 2h 5m: node app.js`.
+fn main_holder(owner: &Owner) -> String {
     let process = &owner.process;
     let mut facts = vec![process.pid.to_string()];
     facts.extend(process.user.as_ref().map(|user| sanitize::text(user).into_owned()));
-    facts.extend(owner.fd.map(|fd| format!("fd {fd}")));
-    if owner.via != crate::process::Via::Fd {
+    if owner.via != Via::Fd {
         facts.push(format!("via {}", owner.via.name()));
     }
-    let age = process.age.map_or_else(String::new, |age| {
-        let seconds = std::time::Duration::from_secs(age.as_secs());
-        format!(", for {}", humantime::format_duration(seconds))
-    });
+    let unit = process.cgroup.as_ref().and_then(Cgroup::full_unit);
+    facts.extend(unit.map(|unit| sanitize::text(&unit).into_owned()));
+    let age = process.age.map_or_else(String::new, |age| format!(", for {}", short(age)));
     let argv = process.argv.as_deref().unwrap_or_default().iter().map(Text::to_string);
-    let argv = argv.collect::<Vec<_>>().join(" ");
-    let argv = if argv.is_empty() { argv } else { format!(": {}", sanitize::string(&argv)) };
-    format!("{} ({}){age}{argv}", phrase::command(process), facts.join(", "))
+    let line = argv.collect::<Vec<_>>().join(" ");
+    let line = match (line.chars().count() > COMMAND_LINE, line.is_empty()) {
+        (_, true) => line,
+        (false, false) => format!(": {}", sanitize::string(&line)),
+        (true, false) => {
+            let start: String = line.chars().take(COMMAND_LINE).collect();
+            format!(": {}…", sanitize::string(&start))
+        }
+    };
+    format!("{} ({}){age}{line}", phrase::command(process), facts.join(", "))
 }
 
+/// Returns a time by its two largest units: `2h 5m`.
+fn short(time: Duration) -> String {
+    let whole = humantime::format_duration(Duration::from_secs(time.as_secs())).to_string();
+    whole.split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// What a remedy does in words, and what a person types for it.
+type WayOut = (String, Option<String>);
+
 /// Returns what a remedy does, and what a person types for it.
-pub fn way_out(remedy: &Remedy) -> (String, Option<String>) {
+pub fn way_out(remedy: &Remedy) -> WayOut {
     let breaks =
         remedy.breaks.as_ref().map_or_else(String::new, |breaks| format!("; breaks: {breaks}"));
     let command = remedy.action.command().map(|words| words.join(" "));

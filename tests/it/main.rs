@@ -53,6 +53,8 @@ mod wait;
 mod why;
 #[cfg(target_os = "linux")]
 mod why_connect;
+#[cfg(target_os = "linux")]
+mod why_judge;
 
 /// A file of tests that nobody compiles is worse than none.
 #[test]

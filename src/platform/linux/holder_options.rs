@@ -14,6 +14,10 @@ use crate::options::SocketOptions;
 use crate::process::{Fd, Pid};
 use crate::socket::Cookie;
 
+/// As `fdinfo` writes it, on every architecture Linux runs on but Alpha, PA-RISC and SPARC
+/// (linux/include/uapi/asm-generic/fcntl.h).
+const O_CLOEXEC: u32 = 0o2_000_000;
+
 /// Reads the options of the socket that this process has at this descriptor.
 ///
 /// # Errors
@@ -29,13 +33,23 @@ pub(crate) fn read(pid: Pid, fd: Fd, cookie: Cookie) -> io::Result<SocketOptions
     if !sockopt::socket_cookie(&copy).is_ok_and(|number| number == cookie.0) {
         return Err(io::Error::other("the descriptor has become another file"));
     }
-    Ok(options(&copy))
+    Ok(SocketOptions { close_on_exec: close_on_exec(pid, fd), ..options(&copy) })
+}
+
+/// Returns whether the descriptor is closed by `execve`, from its `fdinfo` (`proc_pid_fdinfo(5)`): the
+/// copy has a flag of its own.
+fn close_on_exec(pid: process::Pid, fd: i32) -> Option<bool> {
+    let info =
+        std::fs::read_to_string(format!("/proc/{}/fdinfo/{fd}", pid.as_raw_nonzero())).ok()?;
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:"))?;
+    Some(u32::from_str_radix(flags.trim(), 8).ok()? & O_CLOEXEC != 0)
 }
 
 fn options(copy: &OwnedFd) -> SocketOptions {
     SocketOptions {
         reuse_address: sockopt::socket_reuseaddr(copy).ok(),
         reuse_port: sockopt::socket_reuseport(copy).ok(),
+        close_on_exec: None,
         v6only: sockopt::ipv6_v6only(copy).ok(),
         no_delay: sockopt::tcp_nodelay(copy).ok(),
         keepalive: sockopt::socket_keepalive(copy).ok(),

@@ -4,7 +4,9 @@
 use std::os::unix::ffi::OsStrExt as _;
 
 use rustix::fs::{AtFlags, CWD, StatxFlags, readlinkat, statx};
+use rustix::io::Errno;
 
+use super::stat::read_stat;
 use crate::cgroup::Cgroup;
 use crate::process::{Exe, ExeState, Pid, Process};
 use crate::text::Text;
@@ -21,6 +23,14 @@ pub(crate) fn read(process: &mut Process) {
     process.cgroup = std::fs::read(format!("/proc/{pid}/cgroup"))
         .ok()
         .and_then(|text| Cgroup::of_process(&text));
+    if let Ok(Some(stat)) = read_stat(pid) {
+        process.is_stopped = stat.is_stopped();
+        let leader = stat.session;
+        process.is_session_over = leader != 0 && matches!(read_stat(leader), Err(Errno::NOENT));
+    }
+    // "0" is what it says of one that runs, or that may not be looked into.
+    let sleeps_in = std::fs::read(format!("/proc/{pid}/wchan")).ok();
+    process.sleeps_in = sleeps_in.filter(|name| !matches!(&name[..], b"" | b"0")).map(Text::from);
 }
 
 fn read_link(link: &str) -> Option<Vec<u8>> {

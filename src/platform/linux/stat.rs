@@ -16,6 +16,8 @@ pub(crate) struct Stat {
     pub(crate) state: u8,
     /// Field 4: the parent's number, 0 for none.
     pub(crate) ppid: u32,
+    /// Field 6: the process that leads the session.
+    pub(crate) session: u32,
     /// Field 9: `PF_*` flags.
     pub(crate) flags: u32,
     /// Field 20: how many threads live, an exited leader counted until the last one is gone.
@@ -28,6 +30,11 @@ impl Stat {
     /// Returns true for a thread of the kernel, which has neither program nor descriptors.
     pub(crate) const fn is_kernel_thread(&self) -> bool {
         self.flags & PF_KTHREAD != 0
+    }
+
+    /// Returns true for a process that a signal or a debugger has stopped.
+    pub(crate) const fn is_stopped(&self) -> bool {
+        matches!(self.state, b'T' | b't')
     }
 
     /// Returns true when the first thread has exited. Others may live on: see [`Stat::threads`].
@@ -61,10 +68,11 @@ pub(crate) fn parse_stat(line: &[u8]) -> Option<Stat> {
     // Each `nth` skips from the field taken before it.
     let state = *fields.next()?.as_bytes().first()?; // 3
     let ppid = fields.next()?.parse().ok()?; // 4
-    let flags = fields.nth(4)?.parse().ok()?; // 9
+    let session = fields.nth(1)?.parse().ok()?; // 6
+    let flags = fields.nth(2)?.parse().ok()?; // 9
     let threads = fields.nth(10)?.parse().ok()?; // 20
     let start = fields.nth(1)?.parse().ok()?; // 22
-    Some(Stat { state, ppid, flags, threads, start })
+    Some(Stat { state, ppid, session, flags, threads, start })
 }
 
 #[cfg(test)]
@@ -74,7 +82,7 @@ mod tests {
 
     fn line(name: &str) -> Vec<u8> {
         format!(
-            "4711 ({name}) S 42 4711 4711 0 -1 4194560 21 0 0 0 1 2 0 0 20 0 7 0 98765 241664 53 \
+            "4711 ({name}) S 42 4711 4710 0 -1 4194560 21 0 0 0 1 2 0 0 20 0 7 0 98765 241664 53 \
              18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 3 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
         )
         .into_bytes()
@@ -82,7 +90,8 @@ mod tests {
 
     #[test]
     fn the_fields_are_counted_after_the_name_whatever_it_holds() {
-        let expected = Stat { state: b'S', ppid: 42, flags: 4_194_560, threads: 7, start: 98765 };
+        let (ppid, session, flags) = (42, 4710, 4_194_560);
+        let expected = Stat { state: b'S', ppid, session, flags, threads: 7, start: 98765 };
         for name in ["sleep", "a) S 1 (b", ") R 9 9 9", "", "a b  c", "((", "))"] {
             assert_eq!(parse_stat(&line(name)), Some(expected), "{name:?}");
         }

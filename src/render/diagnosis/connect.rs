@@ -35,7 +35,7 @@ pub fn write(
             page.line("  tried     ", &tried(attempt))?;
         }
     }
-    page.remedies(diagnoses.iter().flat_map(|diagnosis| &diagnosis.remedies))
+    page.remedies(&[], diagnoses.iter().flat_map(|diagnosis| &diagnosis.remedies))
 }
 
 /// Writes them as one indented object. The snapshot is the one they were made of.

@@ -737,7 +737,7 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__schema)
-            opts="-h --help list port why free"
+            opts="-h --help list port why free show"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -98,7 +98,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand demo 'Watch real sockets live: each call, and the rows it makes'
             cand completions 'Print a completion script for a shell'
             cand man 'Print the manual page, or write all pages to a directory'
-            cand schema 'Print the JSON Schema of the listing, of port, or of why'
+            cand schema 'Print the JSON Schema of what a command writes with --json'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'sockscope;list'= {
@@ -275,7 +275,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
         }
         &'sockscope;show'= {
             cand --replay 'Show from a recording; - reads it from stdin'
-            cand --json 'One JSON document'
+            cand --json 'One JSON document (see sockscope schema show)'
             cand --deep 'Also read the options of the holder''s socket, through a copy of its descriptor'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
@@ -316,7 +316,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand demo 'Watch real sockets live: each call, and the rows it makes'
             cand completions 'Print a completion script for a shell'
             cand man 'Print the manual page, or write all pages to a directory'
-            cand schema 'Print the JSON Schema of the listing, of port, or of why'
+            cand schema 'Print the JSON Schema of what a command writes with --json'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'sockscope;help;list'= {

@@ -86,7 +86,7 @@ complete -c sockscope -n "__fish_sockscope_needs_command" -a "show" -d 'Show all
 complete -c sockscope -n "__fish_sockscope_needs_command" -a "demo" -d 'Watch real sockets live: each call, and the rows it makes'
 complete -c sockscope -n "__fish_sockscope_needs_command" -a "completions" -d 'Print a completion script for a shell'
 complete -c sockscope -n "__fish_sockscope_needs_command" -a "man" -d 'Print the manual page, or write all pages to a directory'
-complete -c sockscope -n "__fish_sockscope_needs_command" -a "schema" -d 'Print the JSON Schema of the listing, of port, or of why'
+complete -c sockscope -n "__fish_sockscope_needs_command" -a "schema" -d 'Print the JSON Schema of what a command writes with --json'
 complete -c sockscope -n "__fish_sockscope_needs_command" -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s i -l internet -d 'As lsof: [46][tcp|udp][@HOST][:PORTS]; repeatable' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l pid -d 'Held by these processes: 1,22 or ^1' -r
@@ -198,7 +198,7 @@ complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -s u -l udp
 complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -l json -d 'The result as JSON'
 complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -s h -l help -d 'Print help'
 complete -c sockscope -n "__fish_sockscope_using_subcommand show" -l replay -d 'Show from a recording; - reads it from stdin' -r -F
-complete -c sockscope -n "__fish_sockscope_using_subcommand show" -l json -d 'One JSON document'
+complete -c sockscope -n "__fish_sockscope_using_subcommand show" -l json -d 'One JSON document (see sockscope schema show)'
 complete -c sockscope -n "__fish_sockscope_using_subcommand show" -l deep -d 'Also read the options of the holder\'s socket, through a copy of its descriptor'
 complete -c sockscope -n "__fish_sockscope_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo" -l pause -d 'How long --auto pauses after each step' -r
@@ -224,5 +224,5 @@ complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish
 complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port why free close pick wait serve connect show demo completions man schema help" -f -a "demo" -d 'Watch real sockets live: each call, and the rows it makes'
 complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port why free close pick wait serve connect show demo completions man schema help" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port why free close pick wait serve connect show demo completions man schema help" -f -a "man" -d 'Print the manual page, or write all pages to a directory'
-complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port why free close pick wait serve connect show demo completions man schema help" -f -a "schema" -d 'Print the JSON Schema of the listing, of port, or of why'
+complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port why free close pick wait serve connect show demo completions man schema help" -f -a "schema" -d 'Print the JSON Schema of what a command writes with --json'
 complete -c sockscope -n "__fish_sockscope_using_subcommand help; and not __fish_seen_subcommand_from list port why free close pick wait serve connect show demo completions man schema help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -229,7 +229,7 @@ module completions {
 
   # Show all that is known of one socket, and what its state means
   export extern "sockscope show" [
-    --json                    # One JSON document
+    --json                    # One JSON document (see sockscope schema show)
     --deep                    # Also read the options of the holder's socket, through a copy of its descriptor
     --replay: path            # Show from a recording; - reads it from stdin
     --help(-h)                # Print help (see more with '--help')
@@ -269,13 +269,13 @@ module completions {
   ]
 
   def "nu-complete sockscope schema of" [] {
-    [ "list" "port" "why" "free" ]
+    [ "list" "port" "why" "free" "show" ]
   }
 
-  # Print the JSON Schema of the listing, of port, or of why
+  # Print the JSON Schema of what a command writes with --json
   export extern "sockscope schema" [
     --help(-h)                # Print help
-    of?: string@"nu-complete sockscope schema of" # The command whose JSON it describes: list, port, why or free
+    of?: string@"nu-complete sockscope schema of" # The command whose JSON it describes
   ]
 
   # Print this message or the help of the given subcommand(s)
@@ -334,7 +334,7 @@ module completions {
   export extern "sockscope help man" [
   ]
 
-  # Print the JSON Schema of the listing, of port, or of why
+  # Print the JSON Schema of what a command writes with --json
   export extern "sockscope help schema" [
   ]
 

@@ -147,7 +147,7 @@ pub enum Command {
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write all pages to a directory
     Man(man::ManArgs),
-    /// Print the JSON Schema of the listing, of port, or of why
+    /// Print the JSON Schema of what a command writes with --json
     Schema(schema::SchemaArgs),
 }
 

@@ -5,7 +5,7 @@
 
 use crate::process::Via;
 use crate::snapshot::Entry;
-use crate::socket::{Queues, Socket};
+use crate::socket::{Endpoint, Queues, Socket, TimerKind};
 use crate::state::TcpState;
 
 /// What a socket's situation means.
@@ -52,8 +52,15 @@ impl Actor {
 }
 
 const NEVER: &str = "never by itself";
+/// Probes are sent for as long as they are answered (RFC 9293 3.8.6.1, `tcp_probe_timer` in
+/// linux/net/ipv4/tcp_timer.c).
+const ANSWERED: &str = "never by itself while the peer answers our probes";
+const LONG: &str = "after about a quarter of an hour of retries (tcp_retries2)";
+const ORPHANED: &str = "after some retries (tcp_orphan_retries)";
 const NOT_ACCEPTED: &str = "not accepted";
 const NO_OWNER: &str = "without owner";
+const NO_ROOM: &str = "peer's window closed";
+const QUEUE_FULL: &str = "queue full";
 const UNCONNECTED: &str = "unconnected";
 const CONNECTED: &str = "connected";
 
@@ -75,6 +82,9 @@ macro_rules! meanings {
 
 meanings! {
     Some(TcpState::Listen), "", "waits for connections", "the owner's close", NEVER, Owner;
+    Some(TcpState::Listen), QUEUE_FULL,
+        "more connections wait than its queue may hold; who asks for another gets no answer",
+        "the owner's accept, or its close", NEVER, Owner;
     Some(TcpState::Bound), "",
         "holds a port, neither listening nor connected; nobody else may listen there",
         "the owner's listen, connect or close", NEVER, Owner;
@@ -90,11 +100,17 @@ meanings! {
     Some(TcpState::Established), NOT_ACCEPTED,
         "open both ways, but no process has accepted it: it waits in its listener's queue",
         "the listener's accept, or its close", NEVER, Owner;
+    Some(TcpState::Established), NO_ROOM,
+        "open both ways, but the peer does not read: what is written waits here",
+        "the peer's reading, or a close of either end", ANSWERED, Peer;
     Some(TcpState::FinWait1), "", "closed here; the peer has not acknowledged that yet",
-        "the peer's ACK", "after about a quarter of an hour of retries (tcp_retries2)", Peer;
+        "the peer's ACK", LONG, Peer;
     Some(TcpState::FinWait1), NO_OWNER,
         "closed here, and no process holds it any more; the kernel still sends what is left",
-        "the peer's ACK of all of it", "after some retries (tcp_orphan_retries)", Peer;
+        "the peer's ACK of all of it", ORPHANED, Peer;
+    Some(TcpState::FinWait1), NO_ROOM,
+        "closed here, but the peer does not read: what was written waits, and our FIN behind it",
+        "the peer's reading, or its abort", ANSWERED, Peer;
     Some(TcpState::FinWait2), "",
         "closed here, which the peer has acknowledged; the peer has not closed and may still send",
         "the peer's close", "never by itself while a process holds it", Peer;
@@ -109,10 +125,22 @@ meanings! {
         "the listener's accept and close", NEVER, Owner;
     Some(TcpState::Closing), "",
         "both ends closed at once; the peer has not acknowledged our close yet", "the peer's ACK",
-        "after some retries (tcp_orphan_retries)", Peer;
+        LONG, Peer;
+    Some(TcpState::Closing), NO_OWNER,
+        "both ends closed at once, and no process holds it; the peer has not acknowledged our close yet",
+        "the peer's ACK", ORPHANED, Peer;
+    Some(TcpState::Closing), NO_ROOM,
+        "both ends closed, but the peer does not read: what was written waits, and our FIN behind it",
+        "the peer's reading, or its abort", ANSWERED, Peer;
     Some(TcpState::LastAck), "",
         "the peer closed first, then the owner; the peer has not acknowledged that yet",
-        "the peer's ACK", "after some retries (tcp_orphan_retries)", Peer;
+        "the peer's ACK", LONG, Peer;
+    Some(TcpState::LastAck), NO_OWNER,
+        "the peer closed first, then the owner, and no process holds it; the peer has not acknowledged that yet",
+        "the peer's ACK", ORPHANED, Peer;
+    Some(TcpState::LastAck), NO_ROOM,
+        "the peer closed first, then the owner, but the peer does not read: what was written waits, and our FIN behind it",
+        "the peer's reading, or its abort", ANSWERED, Peer;
     Some(TcpState::TimeWait), "",
         "over; it was closed here first, and is kept so that late segments cannot disturb a new connection",
         "time alone", "after 60 s on Linux", Nobody;
@@ -129,6 +157,8 @@ pub fn explain(entry: &Entry) -> Option<&'static Meaning> {
         (None, _) => UNCONNECTED,
         (Some(_), _) if is_unaccepted(entry) => NOT_ACCEPTED,
         (Some(_), ownership) if ownership.is_left_over() => NO_OWNER,
+        (Some(_), _) if is_full(&entry.socket) => QUEUE_FULL,
+        (Some(_), _) if has_no_room(&entry.socket) => NO_ROOM,
         (Some(_), _) => "",
     };
     let of_state = || MEANINGS.iter().filter(|meaning| meaning.state == entry.socket.state);
@@ -138,6 +168,24 @@ pub fn explain(entry: &Entry) -> Option<&'static Meaning> {
 /// Returns true for a connection that waits to be accepted.
 pub fn is_unaccepted(entry: &Entry) -> bool {
     entry.ownership.owners().iter().any(|owner| owner.via == Via::AcceptQueue)
+}
+
+/// Returns true for a listener with more connections to be accepted than it was to hold.
+const fn is_full(socket: &Socket) -> bool {
+    matches!(socket.queues, Some(Queues::Backlog { pending, limit: Some(limit) }) if pending > limit)
+}
+
+/// Returns true for a connection whose peer takes no more: its window is probed.
+fn has_no_room(socket: &Socket) -> bool {
+    socket.timer.is_some_and(|timer| timer.kind == TimerKind::Persist)
+}
+
+/// Returns true when the peer's address is one of this machine's, as far as the socket tells: loopback,
+/// or the local one.
+pub fn is_within_machine(socket: &Socket) -> bool {
+    let address = |end: &Option<Endpoint>| end.as_ref().and_then(Endpoint::canonical_address);
+    address(&socket.peer)
+        .is_some_and(|peer| peer.is_loopback() || address(&socket.local) == Some(peer))
 }
 
 /// Returns how an owner was found, in words.
@@ -218,6 +266,17 @@ mod tests {
     fn every_state_has_a_meaning() {
         for state in TcpState::all() {
             assert!(MEANINGS.iter().any(|meaning| meaning.state == Some(state)), "{state}");
+        }
+    }
+
+    #[test]
+    fn no_situation_is_there_twice_and_the_plain_one_is_first() {
+        let mut seen = Vec::new();
+        for Meaning { state, but, .. } in MEANINGS {
+            assert!(!seen.contains(&(state, but)), "{state:?} {but}");
+            let is_first = seen.iter().all(|(other, _)| *other != state);
+            assert_eq!(is_first, but.is_empty() || (state.is_none() && *but == UNCONNECTED));
+            seen.push((state, but));
         }
     }
 

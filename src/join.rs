@@ -4,17 +4,16 @@
 //! a listed socket exactly one owner.
 
 mod kernels;
+pub mod listeners;
 mod peers;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use self::kernels::Kernels;
-use crate::process::{HiddenReason, Holder, Owner, Ownership, Parent, Pid, Process, Uid, Via};
+use crate::process::{HiddenReason, Holder, Owner, Ownership, Parent, Pid, Process, Uid};
 use crate::snapshot::{Collected, Entry, Missing, Snapshot, Timestamp};
-use crate::socket::{Endpoint, Family, NetnsId, Protocol, Queues, Socket, SocketId};
-use crate::state::TcpState;
+use crate::socket::SocketId;
 use crate::text::Text;
 
 /// Joins what was collected.
@@ -70,7 +69,7 @@ pub fn join(collected: Collected) -> Snapshot {
         })
         .collect();
 
-    attribute_unaccepted(&mut entries);
+    listeners::attribute_unaccepted(&mut entries);
     kernels.take_unheard(&mut entries);
     peers::attach(&mut entries);
     Snapshot { collected_at, platform, entries, unread: gaps, notes }
@@ -156,115 +155,6 @@ fn owners_by_socket(
     owners
 }
 
-/// Returns true for a connection no process has accepted yet: it has no inode (linux
-/// `inet_diag_msg_common_fill`, `sock_i_ino` is 0 until `accept` grafts a file onto it) though it is
-/// open. An orphan cannot be in these states: `close` leaves them at once.
-fn is_unaccepted(socket: &Socket) -> bool {
-    socket.protocol == Protocol::Tcp
-        && socket.inode.is_none()
-        && matches!(
-            socket.state,
-            Some(TcpState::SynRecv | TcpState::Established | TcpState::CloseWait)
-        )
-}
-
-/// Gives each unaccepted connection the owners of the listener it waits at.
-fn attribute_unaccepted(entries: &mut [Entry]) {
-    let mut listeners: HashMap<(Option<NetnsId>, u16), Vec<usize>> = HashMap::new();
-    for (index, Entry { socket, .. }) in entries.iter().enumerate() {
-        if socket.protocol == Protocol::Tcp
-            && socket.state == Some(TcpState::Listen)
-            && let Some(port) = socket.local.as_ref().and_then(Endpoint::port)
-        {
-            listeners.entry((socket.netns, port)).or_default().push(index);
-        }
-    }
-    if listeners.is_empty() {
-        return;
-    }
-    let found: Vec<(usize, Ownership)> = entries
-        .iter()
-        .enumerate()
-        .filter(|(_, entry)| {
-            is_unaccepted(&entry.socket) && matches!(entry.ownership, Ownership::Hidden(_))
-        })
-        .filter_map(|(index, entry)| {
-            let port = entry.socket.local.as_ref()?.port()?;
-            let candidates = listeners.get(&(entry.socket.netns, port))?;
-            Some((
-                index,
-                waiting_at(&entry.socket, candidates.iter().filter_map(|&i| entries.get(i)))?,
-            ))
-        })
-        .collect();
-    for (index, ownership) in found {
-        if let Some(entry) = entries.get_mut(index) {
-            entry.ownership = ownership;
-        }
-    }
-}
-
-/// Returns whose the connection will be: the owners of the best matching listeners. Twins that share
-/// a port by `SO_REUSEPORT` match alike; then those with a non-empty queue are all named.
-fn waiting_at<'a>(
-    socket: &Socket,
-    listeners: impl Iterator<Item = &'a Entry>,
-) -> Option<Ownership> {
-    let scored: Vec<(u8, bool, &Entry)> = listeners
-        .filter_map(|listener| {
-            Some((match_score(&listener.socket, socket)?, has_pending(&listener.socket), listener))
-        })
-        .collect();
-    let best = scored.iter().map(|&(score, pending, _)| (score, pending)).max()?;
-    let mut owners: Vec<Owner> = Vec::new();
-    let mut hidden = None;
-    for (.., listener) in scored.iter().filter(|&&(score, pending, _)| (score, pending) == best) {
-        match &listener.ownership {
-            Ownership::Held(held) => {
-                owners.extend(
-                    held.iter().map(|owner| Owner { via: Via::AcceptQueue, ..owner.clone() }),
-                );
-            }
-            Ownership::Hidden(reason) => hidden = Some(Ownership::Hidden(*reason)),
-            kernels @ Ownership::Kernel(_) => hidden = Some(kernels.clone()),
-        }
-    }
-    // The descriptor is the listener's, not this connection's.
-    for owner in &mut owners {
-        (owner.tid, owner.fd) = (None, None);
-    }
-    let mut seen = HashSet::new();
-    owners.retain(|owner| seen.insert(owner.process.pid));
-    if owners.is_empty() { hidden } else { Some(Ownership::Held(owners)) }
-}
-
-fn has_pending(listener: &Socket) -> bool {
-    matches!(listener.queues, Some(Queues::Backlog { pending: 1.., .. }))
-}
-
-/// Returns how well a listener fits a connection, as the kernel scores them (`compute_score`,
-/// linux/net/ipv4/inet_hashtables.c): a bound device and a specific address win over wildcards.
-/// `None` when it cannot be its listener.
-fn match_score(listener: &Socket, connection: &Socket) -> Option<u8> {
-    let device = match (&listener.interface, &connection.interface) {
-        (None, _) => 0,
-        (Some(wanted), Some(got)) if wanted.index == got.index => 4,
-        // An accepted socket inherits its listener's device, but a SYN_RECV row may not show it.
-        (Some(_), _) => return None,
-    };
-    let own = connection.local.as_ref()?.canonical_address()?;
-    let address = match listener.local.as_ref()?.canonical_address()? {
-        address if address == own => 2,
-        IpAddr::V4(any) if any.is_unspecified() && own.is_ipv4() => 1,
-        IpAddr::V6(any) if any.is_unspecified() && own.is_ipv6() => 1,
-        IpAddr::V6(any) if any.is_unspecified() && listener.v6only != Some(true) => 0,
-        IpAddr::V4(_) | IpAddr::V6(_) => return None,
-    };
-    // A mapped IPv4 connection sits on an inet6 socket: its listener does too.
-    (connection.family == listener.family || connection.family == Family::Inet)
-        .then_some(device + address)
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, SystemTime};
@@ -273,9 +163,10 @@ mod tests {
 
     use super::*;
     use crate::kernel::KernelReason;
-    use crate::process::Fd;
+    use crate::process::{Fd, Via};
     use crate::snapshot::Gap;
-    use crate::socket::Inode;
+    use crate::socket::{Family, Inode, NetnsId, Protocol, Queues, Socket};
+    use crate::state::TcpState;
 
     fn collected() -> Collected {
         let mut collected = Collected::new(Timestamp(SystemTime::UNIX_EPOCH), "linux", "linux");

@@ -5,6 +5,7 @@ use serde::Serialize;
 /// The options of a socket, read through a copy of its holder's descriptor. Each is absent where the
 /// socket has no such option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct SocketOptions {
     /// Whether its address may be bound again while old connections linger (`SO_REUSEADDR`).

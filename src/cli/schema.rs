@@ -3,13 +3,13 @@
 use clap::{Args, ValueEnum};
 
 use crate::cli::{Exit, Io};
-use crate::render::{diagnosis, free, json, port};
+use crate::render::{diagnosis, free, json, port, show};
 
 /// The arguments of `sockscope schema`.
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
-    /// The command whose JSON it describes: list, port, why or free
-    #[arg(value_name = "COMMAND", value_enum, default_value_t, hide_possible_values = true)]
+    /// The command whose JSON it describes
+    #[arg(value_name = "COMMAND", value_enum, default_value_t)]
     pub of: Schema,
 }
 
@@ -22,6 +22,7 @@ pub enum Schema {
     Port,
     Why,
     Free,
+    Show,
 }
 
 /// Writes the schema.
@@ -31,6 +32,7 @@ pub fn run(args: &SchemaArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         Schema::Port => port::json::schema(),
         Schema::Why => diagnosis::json::schema(),
         Schema::Free => free::json::schema(),
+        Schema::Show => show::json::schema(),
     };
     io.stdout.write_all(schema.as_bytes())?;
     Ok(Exit::Found)

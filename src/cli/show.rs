@@ -41,7 +41,7 @@ pub struct ShowArgs {
     /// Cookie, inode, :PORT, 'LOCAL->PEER' or a filter
     #[arg(value_name = "SOCKET", required = true)]
     pub socket: Vec<String>,
-    /// One JSON document
+    /// One JSON document (see sockscope schema show)
     #[arg(long)]
     pub json: bool,
     /// Also read the options of the holder's socket, through a copy of its descriptor
@@ -87,7 +87,7 @@ pub fn run(args: &ShowArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
             let options = if args.deep { read_options(entry, io)? } else { None };
             let page = Page { options: options.as_ref(), ..Page::new(entry, &snapshot) };
             if args.json {
-                show::write_json(&page, io.stdout)?;
+                show::json::write(&page, io.stdout)?;
             } else {
                 show::write(&page, io.terminal.width.map(usize::from), io.stdout)?;
             }

@@ -536,10 +536,20 @@ pub fn write_lines(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
 /// Returns the JSON Schema of a listing, indented.
 #[cfg(feature = "cli")]
 pub fn schema() -> String {
+    schema_of::<List<'static>>()
+}
+
+/// Returns the JSON Schema of what a type is written as, indented.
+#[cfg(feature = "cli")]
+pub(crate) fn schema_of<Written: schemars::JsonSchema>() -> String {
     let generator = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
-    let schema = generator.into_generator().into_root_schema_for::<List<'static>>();
+    let schema = generator.into_generator().into_root_schema_for::<Written>();
     format!("{:#}\n", schema.as_value())
 }
+
+#[cfg(test)]
+#[cfg(feature = "cli")]
+pub(crate) mod conformance;
 
 #[cfg(test)]
 #[cfg(feature = "cli")]

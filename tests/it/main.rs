@@ -24,6 +24,7 @@ mod generated;
 mod identity;
 #[cfg(target_os = "linux")]
 mod kernel;
+mod museum;
 #[cfg(target_os = "linux")]
 mod namespaces;
 #[cfg(target_os = "linux")]

@@ -30,7 +30,7 @@ def ready(*words):
 /// Starts Python in namespaces of its own, made by these options of `unshare(1)`, and returns it with
 /// the words it is ready with. `None`, said aloud, where that cannot be.
 #[track_caller]
-fn scene(options: &str, script: &str) -> Option<(Running, Vec<String>)> {
+pub(crate) fn scene(options: &str, script: &str) -> Option<(Running, Vec<String>)> {
     let (Some(unshare), Some(python)) = (program("unshare"), program("python3")) else {
         skip("needs unshare (util-linux) and python3");
         return None;
@@ -51,7 +51,7 @@ fn scene(options: &str, script: &str) -> Option<(Running, Vec<String>)> {
 }
 
 /// The number of the network namespace of a process.
-fn netns_of(pid: u32) -> u64 {
+pub(crate) fn netns_of(pid: u32) -> u64 {
     let link = std::fs::read_link(format!("/proc/{pid}/ns/net")).unwrap();
     let text = link.to_str().unwrap();
     text.trim_start_matches("net:[").trim_end_matches(']').parse().unwrap()

@@ -93,8 +93,12 @@ fn what_is_no_port_is_trouble() {
 }
 
 #[test]
-fn the_schema_is_printed() {
-    let output = support::output(sockscope().args(["schema", "port"]));
-    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/port.schema.json");
-    assert_eq!(output.stdout, std::fs::read(committed).unwrap());
+fn the_schemas_are_printed() {
+    for (command, file) in
+        [("list", "json.schema.json"), ("port", "port.schema.json"), ("show", "show.schema.json")]
+    {
+        let output = support::output(sockscope().args(["schema", command]));
+        let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(file);
+        assert_eq!(output.stdout, std::fs::read(committed).unwrap());
+    }
 }

@@ -182,9 +182,13 @@ fn a_connection_without_answer_and_the_listener_it_asks() {
         let page = show_soon("syn-sent");
         assert_says(&page, &["SYN_SENT: asked for a connection; there is no answer yet"]);
         assert_says(&page, &["0 bytes not acknowledged yet; nor is our SYN", "sends again in "]);
-        assert_says(&page, &[&format!("To act       the peer, {address}")]);
+        assert_says(
+            &page,
+            &["To act       the peer, it-", "is asked, whose queue is full (1 wait, limit 0)"],
+        );
         let full = show(&format!(":{}", address.port()));
         assert_says(&full, &["1 connection to be accepted, the limit is 0: it is full"]);
+        assert_says(&full, &["LISTEN, queue full: ", "by the owner's accept, or its close"]);
     });
 }
 

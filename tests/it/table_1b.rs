@@ -14,6 +14,7 @@ use rustix::net::{
 };
 use serde_json::{Value, json};
 
+use crate::namespaces::{netns_of, scene};
 use crate::netns;
 use crate::support::{self, Running, skip};
 
@@ -271,6 +272,19 @@ fn where_processes_may_exist_outside_a_listener_in_flight_is_given_to_nobody() {
         let said = (&row["ownership"], &row["ownership_reason"]);
         assert_eq!(said, (&json!("hidden"), &json!("permission")));
     });
+}
+
+#[test]
+fn a_listener_in_another_network_namespace_is_its_processs() {
+    let script = "s = listen(8080); ready('ready', s.fileno())";
+    let Some((process, words)) = scene("n", script) else { return };
+    let netns = netns_of(process.pid());
+    assert_ne!(netns, netns_of(std::process::id()));
+    let mut rows = support::list(&["-t", "--netns", "all", "sport 8080 and state listen"]);
+    rows.retain(|row| row["netns"] == netns);
+    assert_eq!(rows.len(), 1, "{rows:#?}");
+    let fd: u32 = words[0].parse().unwrap();
+    assert_eq!(owners(&rows[0]), [json!([process.pid(), null, fd, "fd"])]);
 }
 
 #[test]

@@ -9,6 +9,8 @@ use crate::free::{Means, Obstacle};
 use crate::platform::process_control::Asker;
 use crate::process::{Ownership, Pid};
 use crate::render::fixture;
+#[cfg(feature = "cli")]
+use crate::render::json::conformance;
 use crate::socket::Protocol;
 use crate::state::TcpState;
 
@@ -143,27 +145,17 @@ fn the_json_has_each_step_with_its_targets() {
 #[cfg(feature = "cli")]
 #[test]
 fn the_committed_schema_is_current() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/free.schema.json");
-    #[expect(clippy::disallowed_methods, reason = "BLESS=1 cargo test rewrites the file")]
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(path, json::schema()).unwrap();
-    }
-    assert_eq!(
-        std::fs::read_to_string(path).unwrap_or_default(),
-        json::schema(),
-        "run with BLESS=1"
-    );
+    conformance::assert_committed("free.schema.json", &json::schema());
 }
 
 #[cfg(feature = "cli")]
 #[test]
 fn the_documentation_names_every_field() {
-    let documentation = include_str!("../../../docs/json.md");
-    let schema: Value = serde_json::from_str(&json::schema()).unwrap();
-    let step = &schema["$defs"]["Step"]["properties"];
-    for fields in [&schema["properties"], step] {
-        for field in fields.as_object().unwrap().keys() {
-            assert!(documentation.contains(&format!("`{field}`")), "docs/json.md lacks `{field}`");
-        }
-    }
+    conformance::assert_documented(&json::schema());
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn the_json_conforms_to_the_schema() {
+    assert_eq!(conformance::fault_of(&report(), &json::schema()), None);
 }

@@ -8,6 +8,8 @@ use serde::Serialize;
 
 use crate::port::forward::{Local, Place};
 use crate::port::{Forwarded, Listener, PeerGroup, PortReport};
+#[cfg(feature = "cli")]
+use crate::render::json::schema_of;
 use crate::render::json::{Device, Owner, Socket};
 use crate::render::port::verdicts;
 use crate::snapshot::{Entry, Gap, Snapshot, Timestamp};
@@ -204,7 +206,5 @@ pub fn write(
 /// Returns the JSON Schema of a port's report, indented.
 #[cfg(feature = "cli")]
 pub fn schema() -> String {
-    let generator = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
-    let schema = generator.into_generator().into_root_schema_for::<Port<'static>>();
-    format!("{:#}\n", schema.as_value())
+    schema_of::<Port<'static>>()
 }

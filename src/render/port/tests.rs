@@ -9,6 +9,8 @@ use crate::join::join;
 use crate::platform::replay::Replay;
 use crate::platform::{Backend as _, Request};
 use crate::port::report;
+#[cfg(feature = "cli")]
+use crate::render::json::conformance;
 use crate::snapshot::Snapshot;
 
 fn laptop() -> Snapshot {
@@ -135,24 +137,19 @@ fn the_json_pairs_the_ends_of_local_connections() {
 #[cfg(feature = "cli")]
 #[test]
 fn the_committed_schema_is_current() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/port.schema.json");
-    #[expect(clippy::disallowed_methods, reason = "BLESS=1 cargo test rewrites the file")]
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(path, json::schema()).unwrap();
-    }
-    assert_eq!(
-        std::fs::read_to_string(path).unwrap_or_default(),
-        json::schema(),
-        "run with BLESS=1"
-    );
+    conformance::assert_committed("port.schema.json", &json::schema());
 }
 
 #[cfg(feature = "cli")]
 #[test]
 fn the_documentation_names_every_field() {
-    let documentation = include_str!("../../../docs/json.md");
-    let schema: Value = serde_json::from_str(&json::schema()).unwrap();
-    for field in schema["properties"].as_object().unwrap().keys() {
-        assert!(documentation.contains(&format!("`{field}`")), "docs/json.md lacks `{field}`");
+    conformance::assert_documented(&json::schema());
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn the_json_conforms_to_the_schema() {
+    for port in [80, 443, 8000, 8081] {
+        assert_eq!(conformance::fault_of(&json(port), &json::schema()), None);
     }
 }

@@ -6,7 +6,7 @@ use crate::diagnose::holders;
 use crate::diagnose::remedies;
 use crate::diagnose::request::{BindRequest, Target};
 use crate::diagnose::rules::{self, Newcomer, Stand};
-use crate::diagnose::{Call, Cause, Diagnosis, Errno, Verdict};
+use crate::diagnose::{Call, Cause, Certainty, Diagnosis, Errno, Verdict};
 use crate::snapshot::{Entry, Snapshot};
 use crate::socket::{Protocol, Socket};
 
@@ -133,7 +133,11 @@ fn sockets_in_the_way(case: &Case<'_>) -> Finding {
         .collect();
     let any = |wanted| stands.iter().any(|(stand, _)| *stand == wanted);
     let in_use = Verdict::Fails { call: Call::Bind, errno: Errno::EADDRINUSE };
-    let verdict = if any(Stand::Blocks) && may_pass(&newcomer, &stands, &entries, case.facts) {
+    let is_linux = case.snapshot.platform == "linux";
+    let verdict = if !is_linux && !stands.is_empty() {
+        // The rules are Linux's: elsewhere they say what may be in the way, and the probe decides.
+        Verdict::Unknown
+    } else if any(Stand::Blocks) && may_pass(&newcomer, &stands, &entries, case.facts) {
         Verdict::Unknown
     } else if any(Stand::Admits) && (any(Stand::Blocks) || any(Stand::Unknown)) {
         // The kernel asks the one it finds first, and nobody is told which that is.
@@ -148,6 +152,9 @@ fn sockets_in_the_way(case: &Case<'_>) -> Finding {
         Verdict::Free
     };
     let mut causes = causes::causes(&newcomer, &stands, &entries, case.facts);
+    for cause in causes.iter_mut().filter(|_| !is_linux) {
+        cause.certainty = cause.certainty.max(Certainty::Likely);
+    }
     causes.extend(holders::causes(&causes, case.facts));
     Finding { verdict, causes }
 }

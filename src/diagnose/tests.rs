@@ -4,8 +4,8 @@ use super::*;
 use crate::join::join;
 use crate::options::SocketOptions;
 use crate::process::Uid;
-use crate::snapshot::{Collected, Timestamp};
-use crate::socket::{Cookie, Family, Protocol, Socket, SocketId};
+use crate::snapshot::{Collected, Snapshot, Timestamp};
+use crate::socket::{Cookie, Family, Interface, Protocol, Socket, SocketId};
 use crate::state::TcpState;
 
 const IN_USE: Verdict = Verdict::Fails { call: Call::Bind, errno: Errno::EADDRINUSE };
@@ -60,17 +60,30 @@ fn request(address: &str) -> BindRequest {
     })
 }
 
-fn asked(request: &BindRequest, holders: &[Holder]) -> Diagnosis {
-    let mut facts =
-        BindFacts { bindv6only: Some(false), uid: Some(Uid(1000)), ..BindFacts::default() };
+/// What is known beside the sockets: who asks is user 1000.
+fn facts() -> BindFacts {
+    BindFacts { bindv6only: Some(false), uid: Some(Uid(1000)), ..BindFacts::default() }
+}
+
+/// A snapshot of these.
+fn seen(holders: &[Holder]) -> Snapshot {
     let now = Timestamp(std::time::SystemTime::UNIX_EPOCH);
     let mut collected = Collected::new(now, "linux", "linux");
-    for holder in holders {
-        facts.options.extend(holder.options.map(|options| (Cookie(1), options)));
-        collected.sockets.push(holder.socket.clone());
+    let numbered = (1..).zip(holders).map(|(number, holder)| Socket {
+        id: SocketId(number),
+        cookie: Some(Cookie(number)),
+        ..holder.socket.clone()
+    });
+    collected.sockets.extend(numbered);
+    join(collected)
+}
+
+fn asked(request: &BindRequest, holders: &[Holder]) -> Diagnosis {
+    let mut facts = facts();
+    for (number, holder) in (1..).zip(holders) {
+        facts.options.extend(holder.options.map(|options| (Cookie(number), options)));
     }
-    let snapshot = join(collected);
-    diagnose(&snapshot, &facts, request)
+    diagnose(&seen(holders), &facts, request)
 }
 
 #[test]
@@ -134,6 +147,42 @@ fn what_cannot_be_read_is_unknown_only_where_it_matters() {
     assert_eq!(settled.verdict, IN_USE);
     assert!(!settled.is_contradicted());
     assert_eq!(settled.causes[0].certainty, Certainty::Likely);
+}
+
+#[test]
+fn elsewhere_than_on_linux_nothing_is_certain_but_that_nobody_is_there() {
+    let listener = holder(TcpState::Listen, "127.0.0.1:80");
+    let mut snapshot = seen(&[listener]);
+    snapshot.platform = "macos".to_owned();
+    let asked = |address| diagnose(&snapshot, &facts(), &request(address));
+    let diagnosis = asked("127.0.0.1:80");
+    assert_eq!(diagnosis.verdict, Verdict::Unknown);
+    assert_eq!(diagnosis.causes[0].certainty, Certainty::Likely);
+    assert_eq!(asked("127.0.0.2:80").verdict, Verdict::Free);
+}
+
+#[test]
+fn whoever_left_between_the_look_and_the_probe_is_named() {
+    let address = request("127.0.0.1:80");
+    let before = asked(&address, &[holder(TcpState::Listen, "127.0.0.1:80")]);
+    let mut now = asked(&address, &[]).with_probe(Probe::Succeeded { listened: true });
+    now.add_gone(&before);
+    assert_eq!((now.verdict, now.causes.len()), (Verdict::Free, 1));
+    assert_eq!((now.causes[0].reason, now.causes[0].sockets.len()), (Reason::Gone, 1));
+}
+
+#[test]
+fn what_the_kernel_remembers_of_a_twin_on_another_device_may_let_one_in() {
+    let mut twin = holder(TcpState::Listen, "127.0.0.1:80").reuse(false, true);
+    twin.socket.interface = Some(Interface { index: 2, name: None });
+    let mut plain = holder(TcpState::Bound, "127.0.0.1:80").reuse(false, false);
+    plain.socket.interface = Some(Interface { index: 3, name: None });
+    let mut request = request("127.0.0.1:80");
+    request.device.clone_from(&plain.socket.interface);
+    assert_eq!(asked(&request, &[twin.clone(), plain.clone()]).verdict, IN_USE);
+    request.reuse_port = true;
+    assert_eq!(asked(&request, &[plain.clone()]).verdict, IN_USE);
+    assert_eq!(asked(&request, &[twin, plain]).verdict, Verdict::Unknown);
 }
 
 #[test]

@@ -65,8 +65,8 @@ fn bounds(protocol: Protocol) -> impl Iterator<Item = Bound> {
     })
 }
 
-/// Every newcomer that is tried at every holder.
-fn newcomers(protocol: Protocol) -> Vec<Bound> {
+/// Every socket that there may be, as a holder and as a newcomer.
+fn everyone(protocol: Protocol) -> Vec<Bound> {
     let users: &[bool] = if is_root() { &[false, true] } else { &[false] };
     let mut all = Vec::new();
     for bound in bounds(protocol) {
@@ -179,7 +179,7 @@ fn look(scene: &Scene) -> (Snapshot, BindFacts) {
 fn judge(scene: &mut Scene, make: &Make<'_>, next: &mut u16, tally: &mut Tally) {
     let (snapshot, mut facts) = look(scene);
     let mut port = scene.port;
-    for newcomer in newcomers(scene.protocol) {
+    for newcomer in everyone(scene.protocol) {
         let diagnosis = predict(&snapshot, &mut facts, &newcomer, scene.port);
         let real = newcomer.real(port);
         tally.pairs += 1;
@@ -302,23 +302,15 @@ fn tcp_binds_and_listens_as_predicted_beside_what_is_bound() {
     alone("why_judge::tcp_binds_and_listens_as_predicted_beside_what_is_bound", || {
         make_device();
         let mut scenes = Scenes::new();
-        for holder in bounds(Protocol::Tcp) {
-            for device in DEVICES {
-                for nobody in [false, true] {
-                    if nobody && (!is_root() || device.is_some()) {
-                        continue;
-                    }
-                    let holder = Bound { device, nobody, ..holder };
-                    let bind = |port| Ok(vec![holder.bind(port)?]);
-                    let listen = |port| {
-                        let socket = holder.bind(port)?;
-                        socket.listen(1)?;
-                        Ok(vec![socket])
-                    };
-                    scenes.scene(format!("bound {holder:?}"), Protocol::Tcp, false, bind);
-                    scenes.scene(format!("listens {holder:?}"), Protocol::Tcp, false, listen);
-                }
-            }
+        for holder in everyone(Protocol::Tcp) {
+            let bind = |port| Ok(vec![holder.bind(port)?]);
+            let listen = |port| {
+                let socket = holder.bind(port)?;
+                socket.listen(1)?;
+                Ok(vec![socket])
+            };
+            scenes.scene(format!("bound {holder:?}"), Protocol::Tcp, false, bind);
+            scenes.scene(format!("listens {holder:?}"), Protocol::Tcp, false, listen);
         }
         scenes.finish();
     });
@@ -432,17 +424,11 @@ fn udp_binds_as_predicted() {
     alone("why_judge::udp_binds_as_predicted", || {
         make_device();
         let mut scenes = Scenes::new();
+        for holder in everyone(Protocol::Udp) {
+            let bind = |port| Ok(vec![holder.bind(port)?]);
+            scenes.scene(format!("bound {holder:?}"), Protocol::Udp, false, bind);
+        }
         for holder in bounds(Protocol::Udp) {
-            for device in DEVICES {
-                for nobody in [false, true] {
-                    if nobody && (!is_root() || device.is_some()) {
-                        continue;
-                    }
-                    let holder = Bound { device, nobody, ..holder };
-                    let bind = |port| Ok(vec![holder.bind(port)?]);
-                    scenes.scene(format!("bound {holder:?}"), Protocol::Udp, false, bind);
-                }
-            }
             scenes.scene(format!("connected {holder:?}"), Protocol::Udp, false, |port| {
                 let socket = holder.bind(port)?;
                 let v4 = reached_at(&holder, true).is_some();

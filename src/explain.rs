@@ -5,7 +5,7 @@
 
 use crate::process::Via;
 use crate::snapshot::Entry;
-use crate::socket::{Endpoint, Queues, Socket, TimerKind};
+use crate::socket::{Endpoint, Protocol, Queues, Socket, TimerKind};
 use crate::state::TcpState;
 
 /// What a socket's situation means.
@@ -232,7 +232,10 @@ pub fn count(socket: &Socket) -> Option<Counted> {
         state,
         Some(TcpState::SynSent | TcpState::FinWait1 | TcpState::Closing | TcpState::LastAck)
     );
-    let (fin_received, mark_sent) = (has_peer_closed(socket) && recv > 0, marked && send > 0);
+    // Of a whole MPTCP connection the kernel counts data only.
+    let is_tcp = socket.protocol == Protocol::Tcp;
+    let fin_received = is_tcp && has_peer_closed(socket) && recv > 0;
+    let mark_sent = is_tcp && marked && send > 0;
     Some(Counted {
         unread: recv - u32::from(fin_received),
         fin_received,

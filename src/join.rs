@@ -6,6 +6,7 @@
 mod kernels;
 pub mod listeners;
 mod peers;
+mod subflows;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -70,6 +71,7 @@ pub fn join(collected: Collected) -> Snapshot {
         .collect();
 
     listeners::attribute_unaccepted(&mut entries);
+    subflows::mark(&mut entries);
     kernels.take_unheard(&mut entries);
     peers::attach(&mut entries);
     Snapshot { collected_at, platform, entries, unread: gaps, notes }

@@ -58,10 +58,16 @@ number! {
 pub enum Protocol {
     /// Transmission Control Protocol, RFC 9293.
     Tcp,
+    /// Multipath TCP, RFC 8684: one connection over several of TCP's, its subflows.
+    Mptcp,
     /// User Datagram Protocol, RFC 768.
     Udp,
     /// Lightweight UDP, RFC 3828.
     Udplite,
+    /// Stream Control Transmission Protocol, RFC 9260. Its states are those of TCP that are nearest.
+    Sctp,
+    /// ICMP echo, `icmp(7)`: an end's port is the identifier.
+    Icmp,
     /// Raw IP, `raw(7)`.
     Raw,
     /// UNIX domain, `unix(7)`.
@@ -70,20 +76,44 @@ pub enum Protocol {
     Packet,
     /// Messages with the kernel, `netlink(7)`.
     Netlink,
+    /// Between a virtual machine and its host, `vsock(7)`.
+    Vsock,
+    /// Frames past most of the kernel, `AF_XDP` (linux/Documentation/networking/af_xdp.rst).
+    Xdp,
 }
 
 impl Protocol {
     /// Every protocol, in the order rows are sorted.
-    pub const ALL: [Self; 7] =
-        [Self::Tcp, Self::Udp, Self::Udplite, Self::Raw, Self::Unix, Self::Packet, Self::Netlink];
+    pub const ALL: [Self; 12] = [
+        Self::Tcp,
+        Self::Mptcp,
+        Self::Udp,
+        Self::Udplite,
+        Self::Sctp,
+        Self::Icmp,
+        Self::Raw,
+        Self::Unix,
+        Self::Packet,
+        Self::Netlink,
+        Self::Vsock,
+        Self::Xdp,
+    ];
 
     /// Returns the families whose sockets speak it.
     pub const fn families(self) -> &'static [Family] {
         match self {
-            Self::Tcp | Self::Udp | Self::Udplite | Self::Raw => &[Family::Inet, Family::Inet6],
+            Self::Tcp
+            | Self::Mptcp
+            | Self::Udp
+            | Self::Udplite
+            | Self::Sctp
+            | Self::Icmp
+            | Self::Raw => &[Family::Inet, Family::Inet6],
             Self::Unix => &[Family::Unix],
             Self::Packet => &[Family::Packet],
             Self::Netlink => &[Family::Netlink],
+            Self::Vsock => &[Family::Vsock],
+            Self::Xdp => &[Family::Xdp],
         }
     }
 
@@ -91,12 +121,17 @@ impl Protocol {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
+            Self::Mptcp => "mptcp",
+            Self::Sctp => "sctp",
+            Self::Icmp => "icmp",
             Self::Udp => "udp",
             Self::Udplite => "udplite",
             Self::Raw => "raw",
             Self::Unix => "unix",
             Self::Packet => "packet",
             Self::Netlink => "netlink",
+            Self::Vsock => "vsock",
+            Self::Xdp => "xdp",
         }
     }
 }
@@ -123,11 +158,16 @@ pub enum Family {
     Packet,
     /// The kernel's own (`AF_NETLINK`).
     Netlink,
+    /// Virtual machines and their host (`AF_VSOCK`).
+    Vsock,
+    /// Frames past most of the kernel (`AF_XDP`).
+    Xdp,
 }
 
 impl Family {
     /// Every family, in the order rows are sorted.
-    pub const ALL: [Self; 5] = [Self::Inet, Self::Inet6, Self::Unix, Self::Packet, Self::Netlink];
+    pub const ALL: [Self; 7] =
+        [Self::Inet, Self::Inet6, Self::Unix, Self::Packet, Self::Netlink, Self::Vsock, Self::Xdp];
 
     /// Returns true for the families of IP.
     pub const fn is_ip(self) -> bool {
@@ -142,6 +182,8 @@ impl Family {
             Self::Unix => "unix",
             Self::Packet => "packet",
             Self::Netlink => "netlink",
+            Self::Vsock => "vsock",
+            Self::Xdp => "xdp",
         }
     }
 }
@@ -245,6 +287,21 @@ pub enum Endpoint {
         /// The port, which is often but not always the PID of its owner; 0 is the kernel.
         port: u32,
     },
+    /// One end between a virtual machine and its host.
+    Vsock {
+        /// The machine (`VMADDR_CID_`, `vsock(7)`): 1 is this one to itself, 2 the host, [`u32::MAX`]
+        /// any.
+        cid: u32,
+        /// The port; [`u32::MAX`] for any.
+        port: u32,
+    },
+    /// The frames that an `AF_XDP` socket takes.
+    Xdp {
+        /// The device they come from.
+        interface: Interface,
+        /// The queue of that device.
+        queue: u32,
+    },
 }
 
 /// Returns the name of a packet socket's kind of frames, where it is a common one.
@@ -294,7 +351,12 @@ impl Endpoint {
     pub const fn address(&self) -> Option<IpAddr> {
         match self {
             Self::Inet { address, .. } => Some(*address),
-            Self::Path(_) | Self::Abstract(_) | Self::Packet { .. } | Self::Netlink { .. } => None,
+            Self::Path(_)
+            | Self::Abstract(_)
+            | Self::Packet { .. }
+            | Self::Netlink { .. }
+            | Self::Vsock { .. }
+            | Self::Xdp { .. } => None,
         }
     }
 
@@ -307,7 +369,12 @@ impl Endpoint {
     pub const fn port(&self) -> Option<u16> {
         match self {
             Self::Inet { port, .. } => Some(*port),
-            Self::Path(_) | Self::Abstract(_) | Self::Packet { .. } | Self::Netlink { .. } => None,
+            Self::Path(_)
+            | Self::Abstract(_)
+            | Self::Packet { .. }
+            | Self::Netlink { .. }
+            | Self::Vsock { .. }
+            | Self::Xdp { .. } => None,
         }
     }
 
@@ -330,8 +397,8 @@ impl From<SocketAddr> for Endpoint {
 }
 
 impl fmt::Display for Endpoint {
-    /// Writes `127.0.0.1:80`, `[::1]:80`, `[fe80::1%eth0]:80`, `/path`, `@name`, `arp%eth0` or
-    /// `route:4711`. Not safe for a terminal: names are hostile, see `render::sanitize`.
+    /// Writes `127.0.0.1:80`, `[::1]:80`, `[fe80::1%eth0]:80`, `/path`, `@name`, `arp%eth0`,
+    /// `route:4711`, `2:1024` or `eth0:q3`. Not safe for a terminal: names are hostile, see `render::sanitize`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inet { address: IpAddr::V4(v4), port, .. } => write!(f, "{v4}:{port}"),
@@ -357,6 +424,19 @@ impl fmt::Display for Endpoint {
                 Some(name) => write!(f, "{name}:{port}"),
                 None => write!(f, "{protocol}:{port}"),
             },
+            Self::Vsock { cid, port } => {
+                let number = |number: &u32| match *number {
+                    u32::MAX => "*".to_owned(),
+                    number => number.to_string(),
+                };
+                write!(f, "{}:{}", number(cid), number(port))
+            }
+            Self::Xdp { interface: Interface { name: Some(name), .. }, queue } => {
+                write!(f, "{name}:q{queue}")
+            }
+            Self::Xdp { interface: Interface { index, name: None }, queue } => {
+                write!(f, "{index}:q{queue}")
+            }
         }
     }
 }
@@ -471,6 +551,10 @@ pub struct Socket {
     /// The network namespace; absent where the system has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub netns: Option<NetnsId>,
+    /// Of a TCP socket that is a subflow: the cookie of its MPTCP socket; filled by the join, where that
+    /// was read too.
+    #[serde(skip)]
+    pub subflow_of: Option<Cookie>,
     /// The control group it was made in, which whoever holds it now may have left since; absent
     /// when the source does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -513,6 +597,7 @@ impl Socket {
             queues: None,
             inode: None,
             cookie: None,
+            subflow_of: None,
             netns: None,
             cgroup_id: None,
             cgroup: None,

@@ -105,9 +105,12 @@ fn stage(socket: &Socket) -> usize {
 fn end(endpoint: Option<&Endpoint>) -> End {
     match endpoint {
         Some(Endpoint::Path(name) | Endpoint::Abstract(name)) => (None, None, Some(name.clone())),
-        Some(end @ (Endpoint::Packet { .. } | Endpoint::Netlink { .. })) => {
-            (None, None, Some(Text::from(end.to_string())))
-        }
+        Some(
+            end @ (Endpoint::Packet { .. }
+            | Endpoint::Netlink { .. }
+            | Endpoint::Vsock { .. }
+            | Endpoint::Xdp { .. }),
+        ) => (None, None, Some(Text::from(end.to_string()))),
         Some(end @ Endpoint::Inet { .. }) => (end.port(), end.canonical_address(), None),
         None => (None, None, None),
     }

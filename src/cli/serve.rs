@@ -236,7 +236,9 @@ fn write_next_steps(endpoints: &[(Protocol, Endpoint)], stdout: &mut dyn Write) 
             Endpoint::Path(_)
             | Endpoint::Abstract(_)
             | Endpoint::Packet { .. }
-            | Endpoint::Netlink { .. },
+            | Endpoint::Netlink { .. }
+            | Endpoint::Vsock { .. }
+            | Endpoint::Xdp { .. },
             _,
         ) => (local.to_string(), "-x".to_owned()),
     };

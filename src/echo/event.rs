@@ -144,7 +144,10 @@ fn endpoint<S: Serializer>(endpoint: &Endpoint, serializer: S) -> Result<S::Ok, 
         Endpoint::Path(path) => map.serialize_entry("path", &path.to_lossy())?,
         Endpoint::Abstract(name) => map.serialize_entry("abstract", &name.to_lossy())?,
         // Nobody echoes there.
-        Endpoint::Packet { .. } | Endpoint::Netlink { .. } => {}
+        Endpoint::Packet { .. }
+        | Endpoint::Netlink { .. }
+        | Endpoint::Vsock { .. }
+        | Endpoint::Xdp { .. } => {}
     }
     map.end()
 }

@@ -60,7 +60,13 @@ impl fmt::Display for Test {
         match self {
             Self::Protocol(protocol) => protocol.fmt(f),
             // `unix` alone is the protocol.
-            Self::Family(family @ (Family::Unix | Family::Packet | Family::Netlink)) => {
+            Self::Family(
+                family @ (Family::Unix
+                | Family::Packet
+                | Family::Netlink
+                | Family::Vsock
+                | Family::Xdp),
+            ) => {
                 write!(f, "family {family}")
             }
             Self::Family(family @ (Family::Inet | Family::Inet6)) => family.fmt(f),

@@ -193,7 +193,13 @@ impl End {
             }
             (Self::Port(_) | Self::Host(..), Endpoint::Path(_) | Endpoint::Abstract(_))
             | (Self::Unix(_), Endpoint::Inet { .. })
-            | (_, Endpoint::Packet { .. } | Endpoint::Netlink { .. }) => false,
+            | (
+                _,
+                Endpoint::Packet { .. }
+                | Endpoint::Netlink { .. }
+                | Endpoint::Vsock { .. }
+                | Endpoint::Xdp { .. },
+            ) => false,
         }
     }
 }

@@ -170,6 +170,8 @@ pub(super) fn widen(expression: &Expression, request: &mut Request) {
                 | Test::Number(NumberKey::PeerInode, _) => &[Protocol::Unix],
                 Test::Family(Family::Packet) => &[Protocol::Packet],
                 Test::Family(Family::Netlink) => &[Protocol::Netlink],
+                Test::Family(Family::Vsock) => &[Protocol::Vsock],
+                Test::Family(Family::Xdp) => &[Protocol::Xdp],
                 Test::Type(_) => &[Protocol::Unix, Protocol::Packet, Protocol::Netlink],
                 Test::Netns(_) | Test::Number(NumberKey::Netns, _) => {
                     request.netns = NetnsWish::All;

@@ -77,6 +77,8 @@ pub(super) const FAMILIES: &[(Family, &[&str])] = &[
     (Family::Unix, &["unix"]),
     (Family::Packet, &["packet"]),
     (Family::Netlink, &["netlink"]),
+    (Family::Vsock, &["vsock"]),
+    (Family::Xdp, &["xdp"]),
 ];
 
 /// Every socket type's spellings.
@@ -117,12 +119,8 @@ pub(super) const UNSUPPORTED: &[(&str, &str)] = &[
     ),
     ("fwmark", "sockscope does not read marks"),
     ("link", "sockscope calls these sockets packet"),
-    ("vsock", "sockscope does not list vsock sockets"),
     ("tipc", "sockscope does not list TIPC sockets"),
-    ("xdp", "sockscope does not list XDP sockets"),
-    ("sctp", "sockscope does not list SCTP sockets"),
     ("dccp", "sockscope does not list DCCP sockets"),
-    ("mptcp", "sockscope lists MPTCP sockets as tcp"),
 ];
 
 /// Returns the key with this spelling.

@@ -13,7 +13,7 @@ use crate::state::TcpState;
 /// `inet_diag_msg_common_fill`, `sock_i_ino` is 0 until `accept` grafts a file onto it) though it is
 /// open. An orphan cannot be in these states: `close` leaves them at once.
 fn is_unaccepted(socket: &Socket) -> bool {
-    socket.protocol == Protocol::Tcp
+    is_of_tcp(socket.protocol)
         && socket.inode.is_none()
         && matches!(
             socket.state,
@@ -21,15 +21,20 @@ fn is_unaccepted(socket: &Socket) -> bool {
         )
 }
 
+/// Returns true for the protocols whose connections wait at a listener to be accepted.
+const fn is_of_tcp(protocol: Protocol) -> bool {
+    matches!(protocol, Protocol::Tcp | Protocol::Mptcp)
+}
+
 /// Gives each unaccepted connection the owners of the listener it waits at.
 pub(super) fn attribute_unaccepted(entries: &mut [Entry]) {
-    let mut listeners: HashMap<(Option<NetnsId>, u16), Vec<usize>> = HashMap::new();
+    let mut listeners: HashMap<(Protocol, Option<NetnsId>, u16), Vec<usize>> = HashMap::new();
     for (index, Entry { socket, .. }) in entries.iter().enumerate() {
-        if socket.protocol == Protocol::Tcp
+        if is_of_tcp(socket.protocol)
             && socket.state == Some(TcpState::Listen)
             && let Some(port) = socket.local.as_ref().and_then(Endpoint::port)
         {
-            listeners.entry((socket.netns, port)).or_default().push(index);
+            listeners.entry((socket.protocol, socket.netns, port)).or_default().push(index);
         }
     }
     if listeners.is_empty() {
@@ -42,8 +47,8 @@ pub(super) fn attribute_unaccepted(entries: &mut [Entry]) {
             is_unaccepted(&entry.socket) && matches!(entry.ownership, Ownership::Hidden(_))
         })
         .filter_map(|(index, entry)| {
-            let port = entry.socket.local.as_ref()?.port()?;
-            let candidates = listeners.get(&(entry.socket.netns, port))?;
+            let Socket { protocol, netns, local, .. } = &entry.socket;
+            let candidates = listeners.get(&(*protocol, *netns, local.as_ref()?.port()?))?;
             Some((
                 index,
                 waiting_at(&entry.socket, candidates.iter().filter_map(|&i| entries.get(i)))?,

@@ -30,6 +30,8 @@ mod sock_diag;
 pub(crate) mod stat;
 pub(crate) mod sys;
 mod unix_diag;
+mod vsock_diag;
+mod xdp_diag;
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;

@@ -197,7 +197,9 @@ fn flags(tables: &[Table]) -> (AddressFamilyFlags, ProtocolFlags) {
         families |= match table.family {
             Family::Inet => AddressFamilyFlags::IPV4,
             Family::Inet6 => AddressFamilyFlags::IPV6,
-            Family::Unix | Family::Packet | Family::Netlink => AddressFamilyFlags::empty(),
+            Family::Unix | Family::Packet | Family::Netlink | Family::Vsock | Family::Xdp => {
+                AddressFamilyFlags::empty()
+            }
         };
         protocols |= match table.protocol {
             Protocol::Tcp => ProtocolFlags::TCP,
@@ -206,7 +208,12 @@ fn flags(tables: &[Table]) -> (AddressFamilyFlags, ProtocolFlags) {
             | Protocol::Raw
             | Protocol::Unix
             | Protocol::Packet
-            | Protocol::Netlink => ProtocolFlags::empty(),
+            | Protocol::Netlink
+            | Protocol::Mptcp
+            | Protocol::Sctp
+            | Protocol::Icmp
+            | Protocol::Vsock
+            | Protocol::Xdp => ProtocolFlags::empty(),
         };
     }
     (families, protocols)

@@ -126,9 +126,16 @@ impl Services {
 /// Returns the protocol whose port names a protocol uses; `None` where it has no ports.
 const fn ports_of(protocol: Protocol) -> Option<Protocol> {
     match protocol {
-        Protocol::Tcp => Some(Protocol::Tcp),
+        Protocol::Tcp | Protocol::Mptcp => Some(Protocol::Tcp),
         Protocol::Udp | Protocol::Udplite => Some(Protocol::Udp),
-        Protocol::Raw | Protocol::Unix | Protocol::Packet | Protocol::Netlink => None,
+        Protocol::Raw
+        | Protocol::Unix
+        | Protocol::Packet
+        | Protocol::Netlink
+        | Protocol::Sctp
+        | Protocol::Icmp
+        | Protocol::Vsock
+        | Protocol::Xdp => None,
     }
 }
 

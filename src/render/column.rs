@@ -118,7 +118,8 @@ columns! {
     LocalAddress "LADDR" ["local_address", "laddr"] Left 3 Some(9), local_address;
     /// The peer's address alone.
     PeerAddress "PADDR" ["peer_address", "paddr", "raddr"] Left 3 Some(9), peer_address;
-    /// The address family of the socket: `inet`, `inet6`, `unix`, `packet`, `netlink`.
+    /// The address family of the socket: `inet`, `inet6`, `unix`, `packet`, `netlink`, `vsock`,
+    /// `xdp`.
     Family "FAMILY" ["family", "af"] Left 2 None, family;
     /// The type of the socket, where its family has several: `stream`, `dgram`, `seqpacket`.
     Type "TYPE" ["type", "socket_type"] Left 4 None, socket_type;

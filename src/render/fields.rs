@@ -137,8 +137,18 @@ impl Set<'_> {
         self.push('a', 'u');
         self.push('l', ' ');
         let has_ports = match socket.protocol {
-            Protocol::Tcp | Protocol::Udp | Protocol::Udplite => true,
-            Protocol::Raw | Protocol::Unix | Protocol::Packet | Protocol::Netlink => false,
+            Protocol::Tcp
+            | Protocol::Mptcp
+            | Protocol::Udp
+            | Protocol::Udplite
+            | Protocol::Sctp => true,
+            Protocol::Raw
+            | Protocol::Unix
+            | Protocol::Packet
+            | Protocol::Netlink
+            | Protocol::Icmp
+            | Protocol::Vsock
+            | Protocol::Xdp => false,
         };
         match (has_ports, socket.family) {
             (true, Family::Inet) => self.push('t', "IPv4"),
@@ -146,6 +156,8 @@ impl Set<'_> {
             (_, Family::Unix) => self.push('t', "unix"),
             (_, Family::Packet) => self.push('t', "pack"),
             (_, Family::Netlink) => self.push('t', "netlink"),
+            (_, Family::Vsock) => self.push('t', "vsock"),
+            (_, Family::Xdp) => self.push('t', "xdp"),
             (false, Family::Inet | Family::Inet6) => self.push('t', socket.protocol),
         }
         // lsof's DEVICE of an IP socket is its inode; NODE is then the protocol.
@@ -259,7 +271,10 @@ fn write_end(end: &Endpoint, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         }
         Endpoint::Path(path) => write!(f, "{}", Escaped(path.as_bytes())),
         Endpoint::Abstract(name) => write!(f, "@{}", Escaped(name.as_bytes())),
-        Endpoint::Packet { .. } | Endpoint::Netlink { .. } => {
+        Endpoint::Packet { .. }
+        | Endpoint::Netlink { .. }
+        | Endpoint::Vsock { .. }
+        | Endpoint::Xdp { .. } => {
             write!(f, "{}", Escaped(end.to_string().as_bytes()))
         }
     }

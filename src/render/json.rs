@@ -107,6 +107,9 @@ pub struct Socket<'a> {
     pub inode: Option<u64>,
     /// The cookie of the socket (Linux `SO_COOKIE`): never reused while the machine is up.
     pub cookie: Option<u64>,
+    /// Of a TCP socket that is a subflow: the cookie of its MPTCP socket. Null for all others, and when
+    /// MPTCP's were not read.
+    pub subflow_of: Option<u64>,
     /// The network namespace, by the inode number of its `ns/net` link; where that link may not be
     /// read, by the number of its `/proc/PID/net/dev`, which tells namespaces apart as well.
     pub netns: Option<u64>,
@@ -162,6 +165,7 @@ impl<'a> From<&'a Entry> for Socket<'a> {
             details: socket.details.as_deref().map(Details::from),
             inode: socket.inode.map(|inode| inode.0),
             cookie: socket.cookie.map(|cookie| cookie.0),
+            subflow_of: socket.subflow_of.map(|cookie| cookie.0),
             netns: socket.netns.map(|netns| netns.0),
             netns_name,
             netns_name_hex,
@@ -259,6 +263,20 @@ pub enum End<'a> {
         /// The port; 0 is the kernel.
         port_id: u32,
     },
+    /// One end between a virtual machine and its host.
+    Vsock {
+        /// The machine: 1 is this one to itself, 2 the host, 4294967295 any.
+        cid: u32,
+        /// The port; 4294967295 for any.
+        port: u32,
+    },
+    /// The frames an `AF_XDP` socket takes.
+    Xdp {
+        /// The device they come from.
+        interface: Device<'a>,
+        /// The queue of that device.
+        queue: u32,
+    },
 }
 
 impl<'a> From<&'a Endpoint> for End<'a> {
@@ -279,6 +297,10 @@ impl<'a> From<&'a Endpoint> for End<'a> {
                 ethertype: *ethertype,
                 interface: interface.as_ref().map(Device::from),
             },
+            Endpoint::Vsock { cid, port } => Self::Vsock { cid: *cid, port: *port },
+            Endpoint::Xdp { interface, queue } => {
+                Self::Xdp { interface: Device::from(interface), queue: *queue }
+            }
             Endpoint::Netlink { protocol, port } => Self::Netlink {
                 netlink: netlink_name(*protocol),
                 netlink_protocol: *protocol,

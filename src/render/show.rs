@@ -110,6 +110,9 @@ impl Lines {
 
     fn identity(&mut self, entry: &Entry) {
         let socket = &entry.socket;
+        if let Some(cookie) = socket.subflow_of {
+            self.add("Subflow", format!("of the MPTCP socket with cookie {cookie}"));
+        }
         if let Some(device) = &socket.interface {
             let name = device
                 .name

@@ -18,12 +18,15 @@ mod demo;
 mod differential;
 mod echo;
 #[cfg(target_os = "linux")]
+mod families;
+#[cfg(target_os = "linux")]
 mod free;
 mod generated;
 #[cfg(target_os = "linux")]
 mod identity;
 #[cfg(target_os = "linux")]
 mod kernel;
+#[cfg(target_os = "linux")]
 mod museum;
 #[cfg(target_os = "linux")]
 mod namespaces;

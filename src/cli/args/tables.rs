@@ -15,8 +15,11 @@ type Table = (Protocol, Option<SocketType>);
 /// Every table, in the order rows are sorted.
 const TABLES: &[Table] = &[
     (Protocol::Tcp, None),
+    (Protocol::Mptcp, None),
     (Protocol::Udp, None),
     (Protocol::Udplite, None),
+    (Protocol::Sctp, None),
+    (Protocol::Icmp, None),
     (Protocol::Raw, None),
     UNIX_STREAM,
     UNIX_DGRAM,
@@ -24,6 +27,10 @@ const TABLES: &[Table] = &[
     PACKET_RAW,
     PACKET_DGRAM,
     (Protocol::Netlink, None),
+    VSOCK_STREAM,
+    VSOCK_DGRAM,
+    VSOCK_SEQPACKET,
+    (Protocol::Xdp, None),
 ];
 
 const UNIX_STREAM: Table = (Protocol::Unix, Some(SocketType::Stream));
@@ -32,6 +39,10 @@ const UNIX_SEQPACKET: Table = (Protocol::Unix, Some(SocketType::Seqpacket));
 
 const PACKET_RAW: Table = (Protocol::Packet, Some(SocketType::Raw));
 const PACKET_DGRAM: Table = (Protocol::Packet, Some(SocketType::Dgram));
+
+const VSOCK_STREAM: Table = (Protocol::Vsock, Some(SocketType::Stream));
+const VSOCK_DGRAM: Table = (Protocol::Vsock, Some(SocketType::Dgram));
+const VSOCK_SEQPACKET: Table = (Protocol::Vsock, Some(SocketType::Seqpacket));
 
 /// What a word of ss's stands for.
 #[derive(Debug, Clone, Copy)]
@@ -46,8 +57,21 @@ enum Meaning {
 /// Each of ss's words.
 const WORDS: &[(&str, Meaning)] = &[
     ("all", Meaning::Everything),
-    ("inet", Meaning::Protocols(&[Protocol::Tcp, Protocol::Udp, Protocol::Udplite, Protocol::Raw])),
+    (
+        "inet",
+        Meaning::Protocols(&[
+            Protocol::Tcp,
+            Protocol::Mptcp,
+            Protocol::Udp,
+            Protocol::Udplite,
+            Protocol::Sctp,
+            Protocol::Raw,
+        ]),
+    ),
     ("tcp", Meaning::Protocols(&[Protocol::Tcp])),
+    ("mptcp", Meaning::Protocols(&[Protocol::Mptcp])),
+    ("sctp", Meaning::Protocols(&[Protocol::Sctp])),
+    ("icmp", Meaning::Protocols(&[Protocol::Icmp])),
     ("udp", Meaning::Protocols(&[Protocol::Udp])),
     ("udplite", Meaning::Protocols(&[Protocol::Udplite])),
     ("raw", Meaning::Protocols(&[Protocol::Raw])),
@@ -65,13 +89,13 @@ const WORDS: &[(&str, Meaning)] = &[
     ("p_dgr", Meaning::One(PACKET_DGRAM)),
     ("netlink", Meaning::Protocols(&[Protocol::Netlink])),
     ("dccp", Meaning::Unlisted),
-    ("mptcp", Meaning::Unlisted),
-    ("sctp", Meaning::Unlisted),
     ("tipc", Meaning::Unlisted),
-    ("vsock", Meaning::Unlisted),
-    ("vsock_dgram", Meaning::Unlisted),
-    ("vsock_stream", Meaning::Unlisted),
-    ("xdp", Meaning::Unlisted),
+    ("vsock", Meaning::Protocols(&[Protocol::Vsock])),
+    ("vsock_stream", Meaning::One(VSOCK_STREAM)),
+    ("v_str", Meaning::One(VSOCK_STREAM)),
+    ("vsock_dgram", Meaning::One(VSOCK_DGRAM)),
+    ("v_dgr", Meaning::One(VSOCK_DGRAM)),
+    ("xdp", Meaning::Protocols(&[Protocol::Xdp])),
 ];
 
 impl Tables {
@@ -151,7 +175,7 @@ mod tests {
 
     #[test]
     fn inet_is_every_internet_protocol() {
-        assert_eq!(filter("inet"), "tcp or udp or udplite or raw");
+        assert_eq!(filter("inet"), "tcp or mptcp or udp or udplite or sctp or raw");
     }
 
     #[test]
@@ -168,10 +192,10 @@ mod tests {
 
     #[test]
     fn an_exclusion_alone_excludes_from_everything() {
-        assert_eq!(filter("!unix"), filter("inet,packet,netlink"));
-        assert_eq!(filter("inet,!tcp,!raw"), "udp or udplite");
+        assert_eq!(filter("!unix"), filter("inet,icmp,packet,netlink,vsock,xdp"));
+        assert_eq!(filter("inet,!tcp,!raw"), "mptcp or udp or udplite or sctp");
         assert_eq!(
-            filter("!inet,!unix_stream,!packet,!netlink"),
+            filter("!inet,!icmp,!unix_stream,!packet,!netlink,!vsock,!xdp"),
             "unix and (type dgram or type seqpacket)"
         );
     }

@@ -151,7 +151,7 @@ fn words() {
 
 #[test]
 fn what_ss_can_and_we_cannot_is_named() {
-    for input in ["autobound", "fwmark = 0x1/0x3", "dst vsock:1", "sctp"] {
+    for input in ["autobound", "fwmark = 0x1/0x3", "dst tipc:1", "dccp"] {
         assert!(refused(input).contains("is not supported: sockscope "), "{input}");
     }
 }

@@ -88,7 +88,9 @@ enum Identity {
 }
 
 fn identity(socket: &Socket) -> (Option<NetnsId>, Identity) {
-    let identity = socket.cookie.map_or_else(
+    // The associations of an SCTP socket share its cookie.
+    let cookie = socket.cookie.filter(|_| socket.protocol != Protocol::Sctp);
+    let identity = cookie.map_or_else(
         || Identity::Row(socket.protocol, socket.local.clone(), socket.peer.clone(), socket.inode),
         Identity::Cookie,
     );

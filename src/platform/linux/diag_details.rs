@@ -5,7 +5,7 @@
 
 use super::netlink::Attributes;
 use crate::details::{Details, Memory, Shutdown, SocketOption};
-use crate::socket::Socket;
+use crate::socket::{Protocol, Socket};
 use crate::state::TcpState;
 use crate::tcp_info::TcpInfo;
 use crate::text::Text;
@@ -54,8 +54,10 @@ pub(crate) fn decode(attributes: &[u8], socket: &Socket) -> Details {
 }
 
 /// The kernel fills the struct for what is no connection too, with the values one would start with.
+/// Other protocols have structs of their own.
 fn has_connection(socket: &Socket) -> bool {
-    socket.state.is_some_and(|state| {
+    let state = socket.state.filter(|_| socket.protocol == Protocol::Tcp);
+    state.is_some_and(|state| {
         !matches!(state, TcpState::Listen | TcpState::Bound | TcpState::Closed)
     })
 }

@@ -1,5 +1,5 @@
 //! The messages of inet_diag (`sock_diag(7)`, linux/include/uapi/linux/inet_diag.h): encodes a
-//! request for a table of TCP, UDP, UDPLITE or raw sockets, decodes its rows.
+//! request for a table of TCP, MPTCP, UDP, UDPLITE, SCTP or raw sockets, decodes its rows.
 //!
 //! Pure: bytes to values and back. Sending and receiving is [`super::netlink`]'s.
 
@@ -22,6 +22,9 @@ use crate::state::TcpState;
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
 const INET_DIAG_REQ_BYTECODE: u16 = 1;
+const INET_DIAG_REQ_PROTOCOL: u16 = 3;
+/// The ends of an SCTP association, which an endpoint has none of.
+const INET_DIAG_PEERS: u16 = 13;
 const INET_DIAG_SKV6ONLY: u16 = 11;
 /// Since Linux 5.8, of every row that is a whole socket.
 const INET_DIAG_CGROUP_ID: u16 = 21;
@@ -90,13 +93,20 @@ enum Code {
 
 /// Returns the `IPPROTO_` number inet_diag knows the protocol by; `None` for what it has no table
 /// of.
-pub(crate) const fn protocol_number(protocol: Protocol) -> Option<u8> {
+pub(crate) const fn protocol_number(protocol: Protocol) -> Option<u16> {
     match protocol {
         Protocol::Tcp => Some(6),
+        Protocol::Mptcp => Some(262),
         Protocol::Udp => Some(17),
         Protocol::Udplite => Some(136),
+        Protocol::Sctp => Some(132),
         Protocol::Raw => Some(255),
-        Protocol::Unix | Protocol::Packet | Protocol::Netlink => None,
+        Protocol::Icmp
+        | Protocol::Unix
+        | Protocol::Packet
+        | Protocol::Netlink
+        | Protocol::Vsock
+        | Protocol::Xdp => None,
     }
 }
 
@@ -112,7 +122,9 @@ pub(crate) fn encode_request(
     let family = match family {
         Family::Inet => AF_INET,
         Family::Inet6 => AF_INET6,
-        Family::Unix | Family::Packet | Family::Netlink => return None,
+        Family::Unix | Family::Packet | Family::Netlink | Family::Vsock | Family::Xdp => {
+            return None;
+        }
     };
     let id = SockId {
         source_port: U16::ZERO,
@@ -122,9 +134,7 @@ pub(crate) fn encode_request(
         interface: 0,
         cookie: [0; 2],
     };
-    let protocol = protocol_number(protocol)?;
-    let request = DiagRequest { family, protocol, extensions, raw_protocol: 0, states, id };
-    let mut body = request.as_bytes().to_vec();
+    let mut body = encode_header(family, protocol, extensions, states, id)?;
     if let Some(ports) = ports {
         let filter = encode_ports(ports);
         let length = u16::try_from(4 + filter.as_bytes().len()).ok()?;
@@ -143,7 +153,9 @@ pub(crate) fn encode_exact(socket: &Socket) -> Option<Vec<u8>> {
     let family = match socket.family {
         Family::Inet => AF_INET,
         Family::Inet6 => AF_INET6,
-        Family::Unix | Family::Packet | Family::Netlink => return None,
+        Family::Unix | Family::Packet | Family::Netlink | Family::Vsock | Family::Xdp => {
+            return None;
+        }
     };
     let (source, source_port) = encode_end(socket.local.as_ref())?;
     let (destination, destination_port) = encode_end(socket.peer.as_ref())?;
@@ -158,10 +170,28 @@ pub(crate) fn encode_exact(socket: &Socket) -> Option<Vec<u8>> {
         interface: socket.interface.as_ref().map_or(0, |interface| interface.index),
         cookie: [low, high],
     };
-    let protocol = protocol_number(socket.protocol)?;
-    let states = u32::MAX;
-    let request = DiagRequest { family, protocol, extensions: 0, raw_protocol: 0, states, id };
-    Some(request.as_bytes().to_vec())
+    encode_header(family, socket.protocol, 0, u32::MAX, id)
+}
+
+/// Encodes what every request begins with. A protocol whose number is more than a byte has it in an
+/// attribute, too, which counts then.
+fn encode_header(
+    family: u8,
+    protocol: Protocol,
+    extensions: u8,
+    states: u32,
+    id: SockId,
+) -> Option<Vec<u8>> {
+    let number = protocol_number(protocol)?;
+    let [.., protocol] = number.to_be_bytes();
+    let request = DiagRequest { family, protocol, extensions, raw_protocol: 0, states, id };
+    let mut body = request.as_bytes().to_vec();
+    if u8::try_from(number).is_err() {
+        body.extend(8_u16.to_ne_bytes());
+        body.extend(INET_DIAG_REQ_PROTOCOL.to_ne_bytes());
+        body.extend(u32::from(number).to_ne_bytes());
+    }
+    Some(body)
 }
 
 fn encode_end(end: Option<&Endpoint>) -> Option<([u8; 16], U16)> {
@@ -213,7 +243,7 @@ pub(crate) fn decode_socket(message: &[u8], protocol: Protocol) -> Option<Socket
         _ => return None,
     };
     let mut socket = Socket::new(SocketId(0), protocol, family);
-    socket.state = (protocol == Protocol::Tcp).then(|| decode_state(&row));
+    socket.state = decode_state(&row, attributes, protocol);
     // What a socket's `sk_bound_dev_if` is (`inet_diag_msg_common_fill`): the device it was bound
     // to, be it by option or because a link-local address of its own or its peer's made it so.
     socket.interface =
@@ -259,19 +289,57 @@ pub(crate) fn decode_detailed(message: &[u8], protocol: Protocol) -> Option<Sock
 
 /// A TCP socket in CLOSE that has a port is one that was bound and no more: the kernel answers so
 /// to the bit of TCP_BOUND_INACTIVE, and no other socket in CLOSE is in its tables.
-fn decode_state(row: &DiagMessage) -> TcpState {
+fn decode_state(row: &DiagMessage, attributes: &[u8], protocol: Protocol) -> Option<TcpState> {
     let state = TcpState::from_linux(row.state);
-    let bound = state == TcpState::Closed && row.id.source_port != U16::ZERO;
-    if bound { TcpState::Bound } else { state }
+    match protocol {
+        Protocol::Tcp if state == TcpState::Closed && row.id.source_port != U16::ZERO => {
+            Some(TcpState::Bound)
+        }
+        Protocol::Tcp | Protocol::Mptcp => Some(state),
+        Protocol::Sctp => {
+            let is_association = Attributes(attributes).any(|(kind, _)| kind == INET_DIAG_PEERS);
+            Some(if is_association { association_state(row.state) } else { state })
+        }
+        Protocol::Udp
+        | Protocol::Udplite
+        | Protocol::Icmp
+        | Protocol::Raw
+        | Protocol::Unix
+        | Protocol::Packet
+        | Protocol::Netlink
+        | Protocol::Vsock
+        | Protocol::Xdp => None,
+    }
+}
+
+/// Returns the state of TCP's that is nearest to an SCTP association's (`enum sctp_state`,
+/// linux/include/net/sctp/constants.h).
+fn association_state(number: u8) -> TcpState {
+    match number {
+        0 => TcpState::Closed,
+        // COOKIE_WAIT, COOKIE_ECHOED
+        1 | 2 => TcpState::SynSent,
+        3 => TcpState::Established,
+        // SHUTDOWN_PENDING, SHUTDOWN_SENT
+        4 | 5 => TcpState::FinWait1,
+        // SHUTDOWN_RECEIVED
+        6 => TcpState::CloseWait,
+        // SHUTDOWN_ACK_SENT
+        7 => TcpState::LastAck,
+        number => TcpState::from_linux(number),
+    }
 }
 
 fn decode_address(bytes: [u8; 16], family: Family) -> IpAddr {
     let [a, b, c, d, ..] = bytes;
     match family {
         Family::Inet => Ipv4Addr::new(a, b, c, d).into(),
-        Family::Inet6 | Family::Unix | Family::Packet | Family::Netlink => {
-            Ipv6Addr::from(bytes).into()
-        }
+        Family::Inet6
+        | Family::Unix
+        | Family::Packet
+        | Family::Netlink
+        | Family::Vsock
+        | Family::Xdp => Ipv6Addr::from(bytes).into(),
     }
 }
 
@@ -533,6 +601,35 @@ mod tests {
         assert_eq!(encode(Protocol::Unix, Family::Inet), None);
         assert_eq!(encode(Protocol::Tcp, Family::Unix), None);
         assert_eq!(encode(Protocol::Tcp, Family::Inet).unwrap().len(), 56);
+    }
+
+    #[test]
+    fn a_number_of_more_than_a_byte_is_in_an_attribute_before_the_filter() {
+        let request = |ports| encode_request(Protocol::Mptcp, Family::Inet, 0, ports, 0).unwrap();
+        let header = size_of::<DiagRequest>();
+        let attribute = [8_u8, 0, 3, 0, 6, 1, 0, 0];
+        assert_eq!(request(None)[header..], attribute);
+        let filtered = request(Some(&PortWish::Local(1..=2)));
+        assert_eq!((&filtered[header..header + 8], filtered[header + 10]), (&attribute[..], 1));
+        let tcp = encode_request(Protocol::Tcp, Family::Inet, 0, None, 0).unwrap();
+        assert_eq!(tcp.len(), header);
+    }
+
+    #[test]
+    fn an_sctp_association_has_the_nearest_of_tcps_states() {
+        let state = |number, peers: &[u8]| {
+            let mut row = vec![0; size_of::<DiagMessage>()];
+            (row[0], row[1]) = (AF_INET, number);
+            row.extend(peers);
+            decode_socket(&row, Protocol::Sctp).unwrap().state.unwrap()
+        };
+        let peers = [4, 0, 13, 0];
+        assert_eq!(state(10, &[]), TcpState::Listen);
+        assert_eq!(
+            (state(3, &peers), state(1, &peers)),
+            (TcpState::Established, TcpState::SynSent)
+        );
+        assert_eq!((state(7, &peers), state(6, &peers)), (TcpState::LastAck, TcpState::CloseWait));
     }
 
     proptest! {

@@ -87,12 +87,12 @@ fn generic<T>(family: u16, request: &[u8], decode: impl Fn(&[u8]) -> Option<T>) 
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::socket::{Family, Inode, Protocol, SocketId};
 
     /// A netlink attribute.
-    pub(super) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    pub(in super::super) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
         let length = u16::try_from(4 + value.len()).unwrap();
         let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
         bytes.extend(value);

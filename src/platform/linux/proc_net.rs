@@ -4,7 +4,10 @@
 //! They tell less: no cookie, no accept limit, no device, no v6only, no bound-only sockets.
 
 mod packet;
+mod ping;
 mod unix;
+
+pub(crate) use ping::read as read_pings;
 
 use std::fmt::Write as _;
 use std::io;

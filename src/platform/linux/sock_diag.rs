@@ -13,7 +13,10 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
 
-use super::{diag_details, inet_diag, netlink, netlink_diag, packet_diag, proc_net, unix_diag};
+use super::{
+    diag_details, inet_diag, netlink, netlink_diag, packet_diag, proc_net, unix_diag, vsock_diag,
+    xdp_diag,
+};
 use crate::error::{CollectError, cause};
 use crate::platform::{PortWish, Request};
 use crate::snapshot::{Gap, Missing};
@@ -102,6 +105,8 @@ struct Reader<'a> {
     directory: &'a Path,
     /// Whether details are wanted.
     details: bool,
+    /// Whether it is a gap when the kernel cannot list what only some kernels can.
+    by_name: bool,
     /// The namespace whose files they are, where it is not this thread's: sock_diag would tell of
     /// ours.
     elsewhere: Option<NetnsId>,
@@ -120,6 +125,7 @@ impl<'a> Reader<'a> {
         Self {
             directory,
             details: false,
+            by_name: false,
             elsewhere: None,
             sockets: Vec::new(),
             gaps: Vec::new(),
@@ -131,15 +137,20 @@ impl<'a> Reader<'a> {
 
     fn dump(mut self, request: &Request) -> Result<Dump, CollectError> {
         self.details = request.details;
+        // Whoever wants all of IP's, or all there is, names none of what a kernel may lack.
+        self.by_name = !request.protocols.contains(&Protocol::Raw);
         let states = state_bits(request);
         for table in tables(request) {
             self.read(table, states, request.ports.as_ref());
         }
-        if request.owners && request.protocols.contains(&Protocol::Tcp) {
-            let listeners = 1 << TcpState::Listen.to_linux();
-            let narrowed = request.ports.is_some() || states & listeners == 0;
+        let listeners = 1 << TcpState::Listen.to_linux();
+        let narrowed = request.ports.is_some() || states & listeners == 0;
+        for protocol in [Protocol::Tcp, Protocol::Mptcp] {
+            if !request.owners || !request.protocols.contains(&protocol) {
+                continue;
+            }
             for family in [Family::Inet, Family::Inet6] {
-                let table = Table { protocol: Protocol::Tcp, family };
+                let table = Table { protocol, family };
                 // A table of /proc/net was read whole.
                 let whole = !narrowed || self.fallbacks.contains_key(&table);
                 if !(whole && request.families.contains(&family)) {
@@ -151,6 +162,9 @@ impl<'a> Reader<'a> {
     }
 
     fn read(&mut self, table: Table, states: u32, ports: Option<&PortWish>) {
+        if table.protocol == Protocol::Icmp {
+            return self.read_ping(table);
+        }
         if self.elsewhere.is_some() {
             return self.read_proc(table, &Errno::PERM.into());
         }
@@ -173,31 +187,53 @@ impl<'a> Reader<'a> {
         match proc_net::read(self.directory, table.protocol, table.family) {
             Ok(read) => {
                 self.success = true;
-                self.sockets.extend(read.sockets);
                 let no_module = refusal.kind() == io::ErrorKind::NotFound;
                 let why = if no_module { "no module for it".to_owned() } else { cause(refusal) };
                 self.fallbacks.insert(table, why);
-                if let Some(proc_net::OddRow(first)) = read.odd.first() {
-                    self.odd_rows(table, read.odd.len(), &format!("cannot understand '{first}'"));
-                }
+                self.take_table(table, read);
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_absent(table) => {
                 self.success = true;
             }
             Err(error)
                 if error.kind() == io::ErrorKind::NotFound
-                    && matches!(table.family, Family::Packet | Family::Netlink)
+                    && !is_everywhere(table)
                     && self.directory.exists() =>
             {
                 self.success = true;
-                let gap = Gap::new(Missing::Sockets, "this kernel cannot list them").count(1);
-                self.gaps.push(gap.detail(table.to_string()));
+                if self.by_name || matches!(table.family, Family::Packet | Family::Netlink) {
+                    let gap = Gap::new(Missing::Sockets, "this kernel cannot list them").count(1);
+                    self.gaps.push(gap.detail(table.to_string()));
+                }
             }
             Err(error) => {
                 let gap = Gap::new(Missing::Sockets, cause(&error)).count(1);
                 self.gaps.push(gap.detail(table.to_string()));
                 self.failure.get_or_insert((table, error));
             }
+        }
+    }
+
+    /// Reads the sockets that send pings: only `/proc/net` has them, and its two tables only together tell
+    /// which socket is of which family.
+    fn read_ping(&mut self, table: Table) {
+        match proc_net::read_pings(self.directory, table.family) {
+            Ok(read) => {
+                self.success = true;
+                self.take_table(table, read);
+            }
+            Err(error) => {
+                let gap = Gap::new(Missing::Sockets, cause(&error)).count(1);
+                self.gaps.push(gap.detail(table.to_string()));
+                self.failure.get_or_insert((table, error));
+            }
+        }
+    }
+
+    fn take_table(&mut self, table: Table, read: proc_net::Table) {
+        self.sockets.extend(read.sockets);
+        if let Some(proc_net::OddRow(first)) = read.odd.first() {
+            self.odd_rows(table, read.odd.len(), &format!("cannot understand '{first}'"));
         }
     }
 
@@ -208,9 +244,18 @@ impl<'a> Reader<'a> {
     /// lacks.
     fn is_absent(&self, table: Table) -> bool {
         let brother = match (table.protocol, table.family) {
+            (Protocol::Mptcp | Protocol::Sctp, _) => return false,
             (Protocol::Udplite, _) => proc_net::file_name(Protocol::Udp, Family::Inet),
             (protocol, Family::Inet6) => proc_net::file_name(protocol, Family::Inet),
-            (_, Family::Inet | Family::Unix | Family::Packet | Family::Netlink) => return false,
+            (
+                _,
+                Family::Inet
+                | Family::Unix
+                | Family::Packet
+                | Family::Netlink
+                | Family::Vsock
+                | Family::Xdp,
+            ) => return false,
         };
         self.directory.join(brother).exists()
     }
@@ -262,6 +307,24 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Returns whether every kernel that can list sockets at all can list these.
+const fn is_everywhere(table: Table) -> bool {
+    match table.protocol {
+        Protocol::Tcp
+        | Protocol::Udp
+        | Protocol::Udplite
+        | Protocol::Icmp
+        | Protocol::Raw
+        | Protocol::Unix => true,
+        Protocol::Mptcp
+        | Protocol::Sctp
+        | Protocol::Packet
+        | Protocol::Netlink
+        | Protocol::Vsock
+        | Protocol::Xdp => false,
+    }
+}
+
 /// Appends the rows of one sock_diag table.
 fn read_diag(
     table: Table,
@@ -284,6 +347,16 @@ fn read_diag(
         let body = netlink_diag::encode_request();
         return netlink::dump(SOCK_DIAG_BY_FAMILY, &body, sockets, netlink_diag::decode_socket);
     }
+    if table.protocol == Protocol::Vsock {
+        let body = vsock_diag::encode_request();
+        return netlink::dump(SOCK_DIAG_BY_FAMILY, &body, sockets, vsock_diag::decode_socket);
+    }
+    if table.protocol == Protocol::Xdp {
+        let body = xdp_diag::encode_request();
+        return netlink::dump(SOCK_DIAG_BY_FAMILY, &body, sockets, xdp_diag::decode_socket);
+    }
+    // An association's state is none of TCP's.
+    let states = if table.protocol == Protocol::Sctp { u32::MAX } else { states };
     let body = inet_diag::encode_request(table.protocol, table.family, states, ports, extensions)
         .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
     let decode = if details { inet_diag::decode_detailed } else { inet_diag::decode_socket };
@@ -301,6 +374,10 @@ fn fallback_gaps(fallbacks: &BTreeMap<Table, String>) -> Vec<Gap> {
             Protocol::Netlink => "cookies, types and peers",
             Protocol::Udp | Protocol::Udplite | Protocol::Raw => {
                 "cookies, control groups, devices and v6only"
+            }
+            // Not one of these is in a table of /proc/net's that is read instead.
+            Protocol::Mptcp | Protocol::Sctp | Protocol::Icmp | Protocol::Vsock | Protocol::Xdp => {
+                continue;
             }
         };
         tables.entry((why, lost)).or_default().push(table.to_string());
@@ -332,7 +409,8 @@ struct Row {
 impl Seen {
     fn is_new(&mut self, socket: &Socket) -> bool {
         let &Socket { cookie, protocol, inode, .. } = socket;
-        if let Some(cookie) = cookie {
+        // The associations of an SCTP socket are rows of their own, with its cookie.
+        if let Some(cookie) = cookie.filter(|_| protocol != Protocol::Sctp) {
             return self.cookies.insert(cookie);
         }
         let (local, peer) = (socket.local.clone(), socket.peer.clone());
@@ -371,7 +449,8 @@ impl InterfaceNames {
         for end in [&mut socket.local, &mut socket.peer] {
             if let Some(
                 Endpoint::Inet { scope: Some(interface), .. }
-                | Endpoint::Packet { interface: Some(interface), .. },
+                | Endpoint::Packet { interface: Some(interface), .. }
+                | Endpoint::Xdp { interface, .. },
             ) = end
             {
                 self.name(interface);

@@ -118,7 +118,8 @@ impl Redactor {
                     self.interface(interface);
                 }
             }
-            Endpoint::Netlink { .. } => {}
+            Endpoint::Xdp { interface, .. } => self.interface(interface),
+            Endpoint::Netlink { .. } | Endpoint::Vsock { .. } => {}
         }
     }
 

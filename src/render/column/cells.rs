@@ -369,7 +369,12 @@ fn endpoint(end: Option<&Endpoint>, protocol: Protocol, names: &Names, out: &mut
             push_text(out, Some(name));
         }
         // Only a device's name is others' to choose.
-        Some(end @ (Endpoint::Packet { .. } | Endpoint::Netlink { .. })) => {
+        Some(
+            end @ (Endpoint::Packet { .. }
+            | Endpoint::Netlink { .. }
+            | Endpoint::Vsock { .. }
+            | Endpoint::Xdp { .. }),
+        ) => {
             out.push_str(&sanitize::string(&end.to_string()));
         }
         None => {}

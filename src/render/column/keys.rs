@@ -57,6 +57,8 @@ fn end(endpoint: &Endpoint) -> Key<'_> {
         Endpoint::Netlink { protocol, port } => {
             Key::Number(u64::from(*protocol) << 32 | u64::from(*port))
         }
+        Endpoint::Vsock { cid, port } => Key::Number(u64::from(*cid) << 32 | u64::from(*port)),
+        Endpoint::Xdp { interface, .. } => device(interface),
     }
 }
 

@@ -160,7 +160,12 @@ fn listens_at(key: &str, value: &str, target: &Target) -> bool {
                 | Protocol::Raw
                 | Protocol::Unix
                 | Protocol::Packet
-                | Protocol::Netlink => return false,
+                | Protocol::Netlink
+                | Protocol::Mptcp
+                | Protocol::Sctp
+                | Protocol::Icmp
+                | Protocol::Vsock
+                | Protocol::Xdp => return false,
             };
             key == kind && port_of(value) == Some(*port)
         }

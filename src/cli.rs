@@ -5,7 +5,6 @@
 //! stdout is the answer, stderr is everything else.
 
 pub mod args;
-mod bind;
 pub mod close;
 mod command;
 pub mod completions;

@@ -316,26 +316,24 @@ fn explain(
     } else if refused.iter().any(|(_, refusal)| *refusal == Refusal::Forbidden) {
         writeln!(io.stderr, "hint: {PRIVILEGED_PORT_HINT}")?;
     }
-    let held: Vec<u16> = refused
-        .iter()
-        .filter(|(_, refusal)| *refusal == Refusal::Held)
-        .map(|&(port, _)| port)
-        .collect();
-    for &port in held.iter().take(TOLD) {
+    let held = refused.iter().filter(|(_, refusal)| *refusal == Refusal::Held);
+    let held: Vec<u16> = held.map(|&(port, _)| port).collect();
+    let (told, more) = held.split_at_checked(TOLD).unwrap_or((&held, &[]));
+    if let (Some(&first), Some(&last)) = (told.first(), told.last()) {
         let request = Request {
             protocols: args.protocols(),
-            ports: Some(PortWish::Local(port..=port)),
+            ports: Some(PortWish::Local(first..=last)),
             ..Request::default()
         };
         let snapshot = join(platform::native().collect(&request)?);
-        for verdict in verdicts(&port::report(&snapshot, port)) {
+        for verdict in told.iter().flat_map(|&port| verdicts(&port::report(&snapshot, port))) {
             writeln!(io.stderr, "{verdict}")?;
         }
     }
-    match held.len().saturating_sub(TOLD) {
-        0 => Ok(()),
-        more => Ok(writeln!(io.stderr, "and {more} more: sockscope list 'port {range}'")?),
+    if !more.is_empty() {
+        writeln!(io.stderr, "and {} more: sockscope list 'sport {range}'", more.len())?;
     }
+    Ok(())
 }
 
 #[cfg(test)]

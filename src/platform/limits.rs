@@ -12,6 +12,9 @@ pub const PRIVILEGED_PORT_HINT: &str = if cfg!(target_os = "linux") {
     "choose a port from 1024 up, or run as root"
 };
 
+/// What helps when an address cannot be bound at all.
+pub const NO_SUCH_ADDRESS_HINT: &str = "no interface of this machine has that address";
+
 /// Raises the soft limit of open files to `wanted`, or as near to it as the hard limit allows, and
 /// returns the limit then in force. `None` where the system has no such limit or it is not known
 /// how to ask.

@@ -9,10 +9,11 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::Context as _;
-use socket2::Socket;
+use socket2::{Domain, Socket, Type};
 
-use crate::cli::bind;
 use crate::cli::error::Failure;
+use crate::echo::listen::is_family_missing;
+use crate::platform::limits::NO_SUCH_ADDRESS_HINT;
 use crate::platform::port_lock::PortLock;
 use crate::socket::Protocol;
 
@@ -99,8 +100,7 @@ fn bind_all(
         let local = SocketAddr::new(address, port);
         // Beside the IPv4 wildcard, IPv6's must leave IPv4 alone.
         let v6only = (addresses.len() > 1 && address.is_ipv6()).then_some(true);
-        let options = bind::Options { v6only, reuse_address: false };
-        let error = match bind::bind(protocol, local, options) {
+        let error = match bind(protocol, local, v6only) {
             Ok(socket) => {
                 sockets.push((protocol, socket));
                 continue;
@@ -111,13 +111,24 @@ fn bind_all(
             return Ok(Err(Refusal::Held));
         } else if error.kind() == io::ErrorKind::PermissionDenied {
             return Ok(Err(Refusal::Forbidden));
-        } else if v6only.is_none() || !bind::is_family_missing(&error) {
+        } else if v6only.is_none() || !is_family_missing(&error) {
             let is_elsewhere = error.kind() == io::ErrorKind::AddrNotAvailable;
             let failure = Failure::new(format!("cannot bind {protocol} {local}")).because(error);
-            return Err(if is_elsewhere { failure.hint(bind::NO_SUCH_ADDRESS) } else { failure });
+            return Err(if is_elsewhere { failure.hint(NO_SUCH_ADDRESS_HINT) } else { failure });
         }
     }
     Ok(Ok(sockets))
+}
+
+/// Binds a socket as a program does that sets no options, but for `IPV6_V6ONLY` where that is given.
+fn bind(protocol: Protocol, local: SocketAddr, v6only: Option<bool>) -> io::Result<Socket> {
+    let kind = if protocol == Protocol::Udp { Type::DGRAM } else { Type::STREAM };
+    let socket = Socket::new(Domain::for_address(local), kind, None)?;
+    if let Some(v6only) = v6only {
+        socket.set_only_v6(v6only)?;
+    }
+    socket.bind(&local.into())?;
+    Ok(socket)
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Whether a program could bind: nobody listens, and the kernel lets us.
 
-use crate::cli::bind;
 use crate::cli::error::Failure;
 use crate::cli::wait::listen;
 use crate::diagnose::{BindRequest, Errno, Probe, Target};
 use crate::overlap;
+use crate::platform::limits::NO_SUCH_ADDRESS_HINT;
 use crate::platform::probe::probe;
 use crate::platform::{self, PortWish, Request};
 use crate::socket::{Endpoint, Socket};
@@ -41,7 +41,7 @@ fn is_free(target: &Target, is_one_of_many: bool, reuse_address: bool) -> anyhow
         Probe::Failed { errno: Some(Errno::EACCES | Errno::EPERM), .. } => is_unused(target),
         Probe::Failed { errno: Some(Errno::EAFNOSUPPORT), .. } if is_one_of_many => Ok(true),
         Probe::Failed { errno: Some(Errno::EADDRNOTAVAIL), .. } => {
-            Err(Failure::new(format!("cannot bind {target}")).hint(bind::NO_SUCH_ADDRESS).into())
+            Err(Failure::new(format!("cannot bind {target}")).hint(NO_SUCH_ADDRESS_HINT).into())
         }
         Probe::Failed { call, errno } => {
             let errno = errno.map_or_else(|| "an error".to_owned(), |errno| format!("{errno:?}"));

@@ -1,7 +1,7 @@
 //! The demo: what it says will be seen is seen, on the real kernel.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -164,4 +164,62 @@ fn the_manual_tells_what_the_lessons_do() {
     }
     let committed = std::fs::read_to_string(file).unwrap();
     assert!(committed == manual(), "docs/lessons.md is not current: BLESS=1 cargo test demo");
+}
+
+fn status(pid: impl std::fmt::Display) -> String {
+    std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default()
+}
+
+/// Returns whether a process is there and has not ended.
+fn runs(pid: &str) -> bool {
+    let status = status(pid);
+    !status.is_empty() && !status.contains("State:\tZ")
+}
+
+/// Returns whether a process was started with this signal ignored, as nohup(1) and a shell's `&` do.
+fn ignores(pid: u32, signal: rustix::process::Signal) -> bool {
+    let status = status(pid);
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << (signal.as_raw() - 1)) != 0
+}
+
+#[test]
+fn whatever_ends_the_demo_ends_its_child_and_leaves_no_socket() {
+    use rustix::process::{Pid, Signal, kill_process};
+    for lesson in ["inherit", "netns"] {
+        let output = support::output(support::sockscope().args(["demo", lesson, "--json"]));
+        if String::from_utf8_lossy(&output.stdout).contains("\"skipped\"") {
+            support::skip(&format!("lesson {lesson} cannot be shown here"));
+            continue;
+        }
+        for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::KILL] {
+            let mut command = support::sockscope();
+            command.args(["demo", lesson, "--step"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+            let mut demo = command.spawn().unwrap();
+            // To the second step, and then it waits.
+            let mut stdin = demo.stdin.take().unwrap();
+            stdin.write_all(b"\n").unwrap();
+            let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+            let child = lines
+                .find_map(|line| {
+                    line.unwrap().split_once("->  process ").map(|(_, n)| n.to_owned())
+                })
+                .unwrap();
+            let port = lines
+                .find_map(|line| {
+                    let line = line.unwrap();
+                    let row = line.trim_start().strip_prefix("listener ")?.trim_start();
+                    row.strip_prefix("127.0.0.1:")?.split(' ').next().map(str::to_owned)
+                })
+                .unwrap();
+            assert!(runs(&child), "{lesson}: process {child}");
+            let pid = Pid::from_raw(demo.id().try_into().unwrap()).unwrap();
+            let signal = if ignores(demo.id(), signal) { Signal::KILL } else { signal };
+            kill_process(pid, signal).unwrap();
+            demo.wait().unwrap();
+            support::wait_until(|| !runs(&child));
+            let filter = format!("listen and src 127.0.0.1:{port}");
+            support::wait_until(|| support::list(&[&filter]).is_empty());
+        }
+    }
 }

@@ -245,7 +245,10 @@ impl Run<'_, '_> {
         if self.args.json {
             json::write(&report, self.io.stdout)?;
         } else {
-            writeln!(self.io.stdout, "{}", free::verdict(&report))?;
+            let width = self.io.terminal.width.map(usize::from);
+            for line in phrase::wrap(&free::verdict(&report), width) {
+                writeln!(self.io.stdout, "{line}")?;
+            }
         }
         self.io.stdout.flush()?;
         Ok(if outcome.is_free() { Exit::Found } else { Exit::Nothing })

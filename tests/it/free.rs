@@ -267,6 +267,39 @@ time.sleep(600)
 }
 
 #[test]
+fn a_port_is_freed_in_the_namespace_it_is_asked_in_and_in_no_other() {
+    let test = "free::a_port_is_freed_in_the_namespace_it_is_asked_in_and_in_no_other";
+    in_netns(test, || {
+        let (Some(unshare), Some(nsenter)) = (program("unshare"), program("nsenter")) else {
+            return skip("needs unshare and nsenter (util-linux)");
+        };
+        let Some(python) = program("python3") else { return skip("needs python3") };
+        let script = "
+import socket, subprocess, time
+subprocess.run(['ip', 'link', 'set', 'lo', 'up'], check=True)
+s = socket.create_server(('127.0.0.1', 8080))
+print('ready', flush=True)
+time.sleep(600)
+";
+        let mut command = Command::new(unshare);
+        command.arg("-n").arg(python).args(["-c", script]);
+        let (other, line) = Running::start_and_read_line(&mut command);
+        assert_eq!(line, "ready");
+
+        let here = free(&["--yes"]);
+        assert_eq!((here.code, &*here.stdout), (Some(0), "port 8080/tcp is free\n"));
+        assert!(is_alive(other.pid()));
+
+        let mut command = Command::new(nsenter);
+        command.args(["-n", "-t", &other.pid().to_string(), env!("CARGO_BIN_EXE_sockscope")]);
+        let there = ran(command.args(["free", "8080", "--yes"]));
+        assert_eq!(there.code, Some(0), "{there:?}");
+        assert!(there.stdout.ends_with("port 8080/tcp is free now\n"), "{there:?}");
+        assert!(!is_alive(other.pid()));
+    });
+}
+
+#[test]
 fn what_sockscope_was_started_from_is_not_ended() {
     in_netns("free::what_sockscope_was_started_from_is_not_ended", || {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT)).unwrap();

@@ -38,7 +38,7 @@ pub(super) fn causes(
             }),
         }
     }
-    causes.extend(listen_later(newcomer, stands, all, facts));
+    causes.extend(listen_later(newcomer, stands, facts));
     for cause in &mut causes {
         cause.evidence = evidence(newcomer, cause, facts);
     }
@@ -50,14 +50,13 @@ pub(super) fn causes(
 fn listen_later(
     newcomer: &Newcomer,
     stands: &[(Stand, &Entry)],
-    all: &[&Entry],
     facts: &BindFacts,
 ) -> Option<Cause> {
     let is_on = |socket: &Socket, which: fn(&SocketOptions) -> Option<bool>| {
         holder_option(socket, facts, which) == Some(true)
     };
-    let any_listens = all.iter().any(|entry| {
-        entry.socket.state == Some(TcpState::Listen) && entry.socket.protocol == newcomer.protocol
+    let any_listens = stands.iter().any(|(stand, entry)| {
+        *stand != Stand::OtherDevice && entry.socket.state == Some(TcpState::Listen)
     });
     let sockets: Vec<Entry> = stands
         .iter()
@@ -111,8 +110,7 @@ fn address_reason(newcomer: &Newcomer, socket: &Socket) -> Reason {
     }
 }
 
-/// Returns true when connections are left that a socket accepted while it listened: with its port, and
-/// with an owner of its own.
+/// Returns true when connections are left with the port, which a socket accepted while it listened.
 fn has_connections(socket: &Socket, all: &[&Entry]) -> bool {
     all.iter().any(|other| {
         other.socket.protocol == socket.protocol

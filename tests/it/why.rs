@@ -410,6 +410,8 @@ fn bind_succeeds_and_listen_will_not_for_both() {
     in_netns("why::bind_succeeds_and_listen_will_not_for_both", || {
         let set = |socket: &Socket| socket.set_reuse_address(true).unwrap();
         let one = bound(Type::STREAM, LOCAL, 8080, set);
+        // At another port, which is of no account.
+        let _listener = plain_listener(8081);
         let later = answer(&["127.0.0.1:8080", "--reuseaddr"]);
         assert_eq!(later["verdict"], "shareable");
         assert_eq!(cause(&later, "listen-later")["evidence"][0], "nobody listens yet");

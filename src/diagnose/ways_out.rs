@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::cgroup::{Cgroup, Container, Runtime};
 use crate::diagnose::{Action, Harm, Remedy};
 use crate::process::{Ownership, Pid, Process, Uid};
-use crate::render::phrase;
+use crate::render::{phrase, sanitize};
 use crate::snapshot::Entry;
 use crate::socket::{Cookie, SocketId, TimerKind};
 use crate::state::TcpState;
@@ -17,6 +17,7 @@ pub fn ways_out(in_the_way: &[&Entry]) -> Vec<Remedy> {
     let mut remedies = left_over(in_the_way);
     remedies.extend(of_connections(in_the_way));
     remedies.extend(of_holders(in_the_way));
+    remedies.extend(of_services(in_the_way));
     remedies.sort_by_key(|remedy| remedy.harm);
     remedies
 }
@@ -53,6 +54,26 @@ fn left_over(entries: &[&Entry]) -> Vec<Remedy> {
         clears: ids,
     });
     wait.into_iter().chain(destroy).collect()
+}
+
+/// Returns how a person stops what the kernel itself has sockets for.
+fn of_services(entries: &[&Entry]) -> Vec<Remedy> {
+    let mut remedies: Vec<Remedy> = Vec::new();
+    for entry in entries {
+        let Some(service) = entry.ownership.service() else { continue };
+        let text = format!("stop the kernel's {}", sanitize::string(&service.to_string()));
+        let action = Action::Advice { text, command: service.stop() };
+        match remedies.iter_mut().find(|known| known.action == action) {
+            Some(known) => known.clears.push(entry.socket.id),
+            None => remedies.push(Remedy {
+                action,
+                harm: Harm::Service,
+                breaks: Some("whatever uses it".to_owned()),
+                clears: vec![entry.socket.id],
+            }),
+        }
+    }
+    remedies
 }
 
 /// Returns the end of the connections that processes hold: one act for all.
@@ -190,6 +211,7 @@ fn user_of(unit: &[u8]) -> Option<Uid> {
 mod tests {
     use super::*;
     use crate::diagnose::fixture::{entry, left, listener, owner};
+    use crate::kernel::{KernelReason, KernelService, Service};
     use crate::process::{Owner, Via};
     use crate::text::Text;
 
@@ -208,6 +230,24 @@ mod tests {
                 (Harm::Process, Action::End { processes: vec![nginx.process] }),
             ]
         );
+    }
+
+    #[test]
+    fn a_tunnel_of_the_kernels_is_stopped_by_a_person_once() {
+        let of_kernel = |id| {
+            let links = vec![Text::from("vx0")];
+            let service = KernelService { kind: Service::Vxlan, links, is_inferred: false };
+            let mut entry = listener(Vec::new());
+            entry.socket.id = SocketId(id);
+            entry.ownership = Ownership::Kernel(KernelReason::Service(Arc::new(service)));
+            entry
+        };
+        let remedies = ways_out(&[&of_kernel(1), &of_kernel(2)]);
+        let [Remedy { action, harm, clears, .. }] = &remedies[..] else { panic!("{remedies:?}") };
+        let text = "stop the kernel's VXLAN tunnel vx0".to_owned();
+        let command = Some("ip link set dev vx0 down".to_owned());
+        assert_eq!(*action, Action::Advice { text, command });
+        assert_eq!((*harm, &clears[..]), (Harm::Service, &[SocketId(1), SocketId(2)][..]));
     }
 
     #[test]

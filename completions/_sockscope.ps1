@@ -174,10 +174,11 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             break
         }
         'sockscope;port' {
+            [CompletionResult]::new('--netns', '--netns', [CompletionResultType]::ParameterName, 'Network namespaces: all (the usual), PID, NAME or current')
             [CompletionResult]::new('--replay', '--replay', [CompletionResultType]::ParameterName, 'Look into a recording; - reads it from stdin')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'One JSON document (see sockscope schema port)')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'sockscope;why' {
@@ -287,6 +288,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             break
         }
         'sockscope;show' {
+            [CompletionResult]::new('--netns', '--netns', [CompletionResultType]::ParameterName, 'Network namespaces: all, PID, NAME or current')
             [CompletionResult]::new('--replay', '--replay', [CompletionResultType]::ParameterName, 'Show from a recording; - reads it from stdin')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'One JSON document (see sockscope schema show)')
             [CompletionResult]::new('--deep', '--deep', [CompletionResultType]::ParameterName, 'Also read the options of the holder''s socket, through a copy of its descriptor')

@@ -719,12 +719,16 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__port)
-            opts="-h --json --replay --help"
+            opts="-h --json --netns --replay --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --netns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --replay)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -789,12 +793,16 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__show)
-            opts="-h --json --deep --replay --help"
+            opts="-h --json --deep --netns --replay --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --netns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --replay)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

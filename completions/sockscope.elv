@@ -169,10 +169,11 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand --help 'Print help'
         }
         &'sockscope;port'= {
+            cand --netns 'Network namespaces: all (the usual), PID, NAME or current'
             cand --replay 'Look into a recording; - reads it from stdin'
             cand --json 'One JSON document (see sockscope schema port)'
-            cand -h 'Print help'
-            cand --help 'Print help'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
         &'sockscope;why'= {
             cand --device 'The program binds to this device (SO_BINDTODEVICE)'
@@ -274,6 +275,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand --help 'Print help'
         }
         &'sockscope;show'= {
+            cand --netns 'Network namespaces: all, PID, NAME or current'
             cand --replay 'Show from a recording; - reads it from stdin'
             cand --json 'One JSON document (see sockscope schema show)'
             cand --deep 'Also read the options of the holder''s socket, through a copy of its descriptor'

@@ -136,9 +136,10 @@ complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s q -l quiet 
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l redact -d 'Replace names, users and addresses in it'
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -l no-narrow -d 'Read everything, and only then select: slower, never different'
 complete -c sockscope -n "__fish_sockscope_using_subcommand list" -s h -l help -d 'Print help'
+complete -c sockscope -n "__fish_sockscope_using_subcommand port" -l netns -d 'Network namespaces: all (the usual), PID, NAME or current' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand port" -l replay -d 'Look into a recording; - reads it from stdin' -r -F
 complete -c sockscope -n "__fish_sockscope_using_subcommand port" -l json -d 'One JSON document (see sockscope schema port)'
-complete -c sockscope -n "__fish_sockscope_using_subcommand port" -s h -l help -d 'Print help'
+complete -c sockscope -n "__fish_sockscope_using_subcommand port" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l device -d 'The program binds to this device (SO_BINDTODEVICE)' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l user -d 'This user binds: a name or a number; only predicts' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l pid -d 'This process binds, in its network namespace; only predicts' -r
@@ -197,6 +198,7 @@ complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -l seed -d 
 complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -s u -l udp -d 'Send UDP datagrams, one a message'
 complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -l json -d 'The result as JSON'
 complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -s h -l help -d 'Print help'
+complete -c sockscope -n "__fish_sockscope_using_subcommand show" -l netns -d 'Network namespaces: all, PID, NAME or current' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand show" -l replay -d 'Show from a recording; - reads it from stdin' -r -F
 complete -c sockscope -n "__fish_sockscope_using_subcommand show" -l json -d 'One JSON document (see sockscope schema show)'
 complete -c sockscope -n "__fish_sockscope_using_subcommand show" -l deep -d 'Also read the options of the holder\'s socket, through a copy of its descriptor'

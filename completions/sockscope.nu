@@ -124,8 +124,9 @@ module completions {
   # Tell all about one port: listeners, peers, clients, what is left over, forwarders
   export extern "sockscope port" [
     --json                    # One JSON document (see sockscope schema port)
+    --netns: string           # Network namespaces: all (the usual), PID, NAME or current
     --replay: path            # Look into a recording; - reads it from stdin
-    --help(-h)                # Print help
+    --help(-h)                # Print help (see more with '--help')
     port: string              # The port: a number from 1 to 65535, or a service's name
   ]
 
@@ -231,6 +232,7 @@ module completions {
   export extern "sockscope show" [
     --json                    # One JSON document (see sockscope schema show)
     --deep                    # Also read the options of the holder's socket, through a copy of its descriptor
+    --netns: string           # Network namespaces: all, PID, NAME or current
     --replay: path            # Show from a recording; - reads it from stdin
     --help(-h)                # Print help (see more with '--help')
     ...socket: string         # Cookie, inode, :PORT, 'LOCAL->PEER' or a filter

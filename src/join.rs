@@ -31,6 +31,7 @@ pub fn join(collected: Collected) -> Snapshot {
         processes,
         users,
         netns_names,
+        current_netns,
         vanished,
         in_flight,
         kernel_ports,
@@ -74,7 +75,7 @@ pub fn join(collected: Collected) -> Snapshot {
     subflows::mark(&mut entries);
     kernels.take_unheard(&mut entries);
     peers::attach(&mut entries);
-    Snapshot { collected_at, platform, entries, unread: gaps, notes }
+    Snapshot { collected_at, platform, current_netns, entries, unread: gaps, notes }
 }
 
 /// Gives each process what follows from the tables: the name of its user, its age, its ancestors.

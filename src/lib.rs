@@ -41,6 +41,7 @@ pub mod kernel;
 mod nearest;
 pub mod options;
 pub mod overlap;
+pub mod pairs;
 pub mod pick;
 pub mod platform;
 pub mod port;

@@ -140,6 +140,14 @@ impl fmt::Display for NetnsWish {
     }
 }
 
+/// Returns whether the system has network namespaces, so that there may be others than this one.
+pub const fn has_namespaces() -> bool {
+    cfg_select! {
+        target_os = "linux" => true,
+        _ => false,
+    }
+}
+
 /// Which sockets are wanted, by port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PortWish {

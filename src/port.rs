@@ -1,20 +1,22 @@
 //! All about one port: who listens on it, who is connected to it and from it, what is left over, and
-//! what is forwarded.
+//! what is forwarded; in this network namespace and in every other that was read.
 //!
 //! Pure: it sorts the rows of one [`Snapshot`] and concludes from nothing else. How it is shown is in
 //! [`crate::render::port`].
 
 pub mod forward;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::pairs::Pairs;
 use crate::port::forward::Forward;
 use crate::process::{Owner, Pid};
 use crate::snapshot::{Entry, Snapshot};
-use crate::socket::{Endpoint, Interface, NetnsId, Protocol, Socket, SocketId, TimerKind};
+use crate::socket::{Endpoint, Interface, NetnsId, Protocol, Socket, TimerKind};
 use crate::sort::sort;
 use crate::state::TcpState;
+use crate::text::Text;
 
 /// The protocols that have ports, as far as a port is looked at here.
 pub const PROTOCOLS: [Protocol; 3] = [Protocol::Tcp, Protocol::Udp, Protocol::Udplite];
@@ -25,6 +27,10 @@ pub const PROTOCOLS: [Protocol; 3] = [Protocol::Tcp, Protocol::Udp, Protocol::Ud
 pub struct PortReport {
     /// The port.
     pub port: u16,
+    /// The network namespace it is told of; absent where the system has none.
+    pub netns: Option<Namespace>,
+    /// The same of every other namespace in which something has the port.
+    pub elsewhere: Vec<Self>,
     /// Who waits for others: TCP listeners and unconnected UDP sockets.
     pub listeners: Vec<Listener>,
     /// TCP sockets that hold the port, neither listening nor connected.
@@ -37,6 +43,15 @@ pub struct PortReport {
     pub left_over: Vec<Entry>,
     /// What is forwarded from and to the port: inferred from command lines.
     pub forwards: Vec<Forwarded>,
+}
+
+/// A network namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Namespace {
+    /// Its number.
+    pub id: NetnsId,
+    /// Its name; absent when none is known.
+    pub name: Option<Text>,
 }
 
 /// One listener.
@@ -79,21 +94,22 @@ pub struct Forwarded {
 }
 
 impl PortReport {
-    /// Returns whether anybody holds the port: what is left over and connections to the port
+    /// Returns whether anybody holds the port in its namespace: what is left over and connections to the port
     /// elsewhere do not count.
     pub const fn is_held(&self) -> bool {
         !(self.listeners.is_empty() && self.bound.is_empty() && self.connections.is_empty())
     }
 
-    /// Returns every entry of the report, once.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+    /// Returns every entry of the report, those of other namespaces too, once.
+    pub fn entries(&self) -> Box<dyn Iterator<Item = &Entry> + '_> {
         let connections = self.connections.iter().chain(&self.clients);
         let ends = connections
             .flat_map(|group| &group.connections)
             .flat_map(|connection| [Some(&connection.entry), connection.other.as_ref()])
             .flatten();
         let listeners = self.listeners.iter().map(|listener| &listener.entry);
-        listeners.chain(&self.bound).chain(ends).chain(&self.left_over)
+        let own = listeners.chain(&self.bound).chain(ends).chain(&self.left_over);
+        Box::new(own.chain(self.elsewhere.iter().flat_map(Self::entries)))
     }
 }
 
@@ -108,19 +124,36 @@ pub fn report(snapshot: &Snapshot, port: u16) -> PortReport {
         .collect();
     sort(&mut entries, &[]);
 
-    let by_ends: HashMap<Ends, SocketId> =
-        entries.iter().filter_map(|entry| Some((ends(&entry.socket)?, entry.socket.id))).collect();
-    let by_id: HashMap<SocketId, &Entry> =
-        entries.iter().map(|entry| (entry.socket.id, entry)).collect();
-    let other_end = |socket: &Socket| {
-        let Ends { protocol, netns, local, peer } = ends(socket)?;
-        let id = by_ends.get(&Ends { protocol, netns, local: peer, peer: local })?;
-        by_id.get(id).copied().filter(|other| other.socket.id != socket.id)
-    };
+    let pairs = Pairs::new(&entries);
+    let here = snapshot.current_netns.or_else(|| entries.first()?.socket.netns);
+    let mut by_netns: BTreeMap<Option<NetnsId>, Vec<&Entry>> = BTreeMap::new();
+    for entry in &entries {
+        by_netns.entry(entry.socket.netns).or_default().push(entry);
+    }
+    let own = by_netns.remove(&here).unwrap_or_default();
+    let mut report = report_of(snapshot, port, here, &own, &pairs);
+    report.elsewhere = by_netns
+        .into_iter()
+        .map(|(netns, entries)| report_of(snapshot, port, netns, &entries, &pairs))
+        .filter(|report| report.entries().next().is_some())
+        .collect();
+    report
+}
 
+/// Returns what is to be told of one network namespace, given the sockets of it that have the port.
+fn report_of(
+    snapshot: &Snapshot,
+    port: u16,
+    netns: Option<NetnsId>,
+    entries: &[&Entry],
+    pairs: &Pairs<'_>,
+) -> PortReport {
+    let other_end =
+        |socket: &Socket| pairs.other_end(socket).filter(|other| other.socket.id != socket.id);
+    let name = entries.iter().find_map(|entry| entry.netns_name.clone());
     let mut sorted: [Vec<&Entry>; 5] = Default::default();
     let [listeners, bound, connections, clients, left_over] = &mut sorted;
-    for entry in &entries {
+    for &entry in entries {
         let entries = match part(entry, port) {
             Part::Listener => &mut *listeners,
             Part::Bound => &mut *bound,
@@ -143,12 +176,14 @@ pub fn report(snapshot: &Snapshot, port: u16) -> PortReport {
     };
     PortReport {
         port,
+        netns: netns.map(|id| Namespace { id, name }),
+        elsewhere: Vec::new(),
         listeners: with_twins(listeners),
         bound: bound.iter().map(|&entry| entry.clone()).collect(),
         connections: by_peer(connections.iter().map(connection)),
         clients: by_peer(clients.iter().map(connection)),
         left_over: left_over.iter().map(|&entry| entry.clone()).collect(),
-        forwards: forwards(snapshot, port),
+        forwards: forwards(snapshot, netns, port),
     }
 }
 
@@ -185,24 +220,6 @@ fn has_port(socket: &Socket, port: u16) -> bool {
     has(&socket.local) || has(&socket.peer)
 }
 
-/// What the two ends of a connection have in common, the other way round.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Ends {
-    protocol: Protocol,
-    netns: Option<NetnsId>,
-    local: (IpAddr, u16),
-    peer: (IpAddr, u16),
-}
-
-fn ends(socket: &Socket) -> Option<Ends> {
-    let end = |end: &Option<Endpoint>| {
-        let end = end.as_ref()?;
-        Some((end.canonical_address()?, end.port()?))
-    };
-    let (local, peer) = (end(&socket.local)?, end(&socket.peer)?);
-    Some(Ends { protocol: socket.protocol, netns: socket.netns, local, peer })
-}
-
 fn with_twins(entries: &[&Entry]) -> Vec<Listener> {
     let place = |entry: &Entry| {
         let Socket { protocol, family, local, interface, netns, .. } = &entry.socket;
@@ -232,10 +249,10 @@ fn by_peer(connections: impl Iterator<Item = Connection>) -> Vec<PeerGroup> {
     groups
 }
 
-/// Returns what the command lines of all owners say of the port, each process once.
-fn forwards(snapshot: &Snapshot, port: u16) -> Vec<Forwarded> {
+/// Returns what the command lines of all owners in a namespace say of the port, each process once.
+fn forwards(snapshot: &Snapshot, netns: Option<NetnsId>, port: u16) -> Vec<Forwarded> {
     let mut owners: BTreeMap<Pid, (&Owner, bool)> = BTreeMap::new();
-    for entry in &snapshot.entries {
+    for entry in snapshot.entries.iter().filter(|entry| entry.socket.netns == netns) {
         let serves = part(entry, port) == Part::Listener
             && entry.socket.local.as_ref().and_then(Endpoint::port) == Some(port);
         for owner in entry.ownership.owners() {

@@ -148,6 +148,9 @@ pub struct Collected {
     /// The names of the network namespaces that `sockets` are in, where one is known.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub netns_names: BTreeMap<NetnsId, Text>,
+    /// The network namespace of whoever collected; absent where the system has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_netns: Option<NetnsId>,
     /// Sockets that were gone, or had changed hands, when their holder was looked for again.
     pub vanished: Vec<SocketId>,
     /// Sockets that may be in flight inside a UNIX socket, whoever will receive them.
@@ -179,6 +182,7 @@ impl Collected {
             processes: Vec::new(),
             users: BTreeMap::new(),
             netns_names: BTreeMap::new(),
+            current_netns: None,
             vanished: Vec::new(),
             in_flight: Vec::new(),
             kernel_ports: Vec::new(),
@@ -212,6 +216,8 @@ pub struct Snapshot {
     pub collected_at: Timestamp,
     /// The system it was made on.
     pub platform: String,
+    /// The network namespace of whoever collected; absent where that is not told.
+    pub current_netns: Option<NetnsId>,
     /// The rows.
     pub entries: Vec<Entry>,
     /// What the backend could not read. See [`Snapshot::gaps`] for all gaps.

@@ -232,7 +232,7 @@ fn parse_fields(letters: &str) -> Result<Fields, String> {
 /// smaller one to a namespace (`PROC_DYNAMIC_FIRST`, linux/fs/proc/generic.c).
 const MAX_PID: u64 = 1 << 22;
 
-fn parse_netns(text: &str) -> Result<NetnsWish, &'static str> {
+pub(super) fn parse_netns(text: &str) -> Result<NetnsWish, &'static str> {
     match (text, text.parse::<u64>()) {
         ("", _) => Err("expected all, current, a process number or a name"),
         ("all", _) => Ok(NetnsWish::All),

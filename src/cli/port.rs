@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::args::parse_netns;
 use crate::cli::error::Failure;
 use crate::cli::{Exit, Io};
 use crate::join::join;
 use crate::nearest::nearest;
 use crate::platform::replay::Replay;
 use crate::platform::services::Services;
-use crate::platform::{self, Backend, PortWish, Request};
+use crate::platform::{self, Backend, NetnsWish, PortWish, Request};
 use crate::port::{self, PortReport};
 use crate::process::{HiddenReason, Ownership};
 use crate::render::port::{PortOptions, json, write};
@@ -27,6 +28,12 @@ pub struct PortArgs {
     /// One JSON document (see sockscope schema port)
     #[arg(long)]
     pub json: bool,
+    /// Network namespaces: all (the usual), PID, NAME or current
+    ///
+    /// Of all, this one is told first and decides the exit code; then every other in which something
+    /// has the port, as far as it may be entered.
+    #[arg(long, value_name = "NETNS", value_parser = parse_netns, conflicts_with = "replay")]
+    pub netns: Option<NetnsWish>,
     /// Look into a recording; - reads it from stdin
     #[arg(long, value_name = "FILE")]
     pub replay: Option<PathBuf>,
@@ -39,6 +46,8 @@ pub fn run(args: &PortArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
     let request = Request {
         protocols: port::PROTOCOLS.to_vec(),
         ports: Some(PortWish::Either(number..=number)),
+        netns: args.netns.clone().unwrap_or_else(everywhere),
+        process_details: true,
         ..Request::default()
     };
     let mut backend: Box<dyn Backend> = match &args.replay {
@@ -46,6 +55,14 @@ pub fn run(args: &PortArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         None => platform::native(),
     };
     let mut snapshot = join(backend.collect(&request)?);
+    let is_chosen = match request.netns {
+        NetnsWish::All | NetnsWish::Current => false,
+        NetnsWish::Of(_) | NetnsWish::Id(_) | NetnsWish::Named(_) => true,
+    };
+    if is_chosen {
+        // The one that is told of is the one that was read.
+        snapshot.current_netns = None;
+    }
     let report = port::report(&snapshot, number);
     // From here on only what is reported counts, in the gaps too.
     snapshot.entries = report.entries().cloned().collect();
@@ -56,13 +73,18 @@ pub fn run(args: &PortArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         json::write(&report, &snapshot, &names, io.stdout)?;
     } else {
         let width = io.terminal.width.map(usize::from);
-        write(&report, &PortOptions { services: &names, width }, io.stdout)?;
+        write(&report, &PortOptions { services: &names, is_named: is_chosen, width }, io.stdout)?;
     }
     io.stdout.flush()?;
     if let Some(line) = summary::summary(&snapshot) {
         writeln!(io.stderr, "{line}")?;
     }
     Ok(if report.is_held() { Exit::Found } else { Exit::Nothing })
+}
+
+/// Returns the wish for every network namespace, where there may be others than this one.
+fn everywhere() -> NetnsWish {
+    if platform::has_namespaces() { NetnsWish::All } else { NetnsWish::Current }
 }
 
 /// Parses a port, by number or by the name of its service.

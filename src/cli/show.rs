@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::args::{ListArgs, SourceArgs};
+use crate::cli::args::{ListArgs, SourceArgs, parse_netns};
 use crate::cli::list;
 use crate::cli::plan::Plan;
 use crate::cli::{Exit, Io, target};
@@ -12,14 +12,14 @@ use crate::error::cause;
 use crate::filter::Filter;
 use crate::join::join;
 use crate::options::SocketOptions;
-use crate::platform;
+use crate::platform::{self, NetnsWish};
 use crate::process::Via;
 use crate::render::column::Column;
 use crate::render::names::ResolvedNames;
-use crate::render::sanitize;
 use crate::render::show::{self, Page};
 use crate::render::table::{self, TableOptions};
-use crate::snapshot::{Entry, Snapshot};
+use crate::render::{sanitize, summary};
+use crate::snapshot::{Entry, Missing, Snapshot};
 use crate::socket::{Endpoint, Family, Protocol};
 use crate::sort::sort;
 
@@ -52,6 +52,12 @@ pub struct ShowArgs {
     /// instant, the port stays taken, and a program that binds it gets EADDRINUSE.
     #[arg(long, conflicts_with = "replay")]
     pub deep: bool,
+    /// Network namespaces: all, PID, NAME or current
+    ///
+    /// Without it, this one is looked into, and all others when nothing is found there. With all, the other
+    /// end is found in any of them too.
+    #[arg(long, value_name = "NETNS", value_parser = parse_netns, conflicts_with = "replay")]
+    pub netns: Option<NetnsWish>,
     /// Show from a recording; - reads it from stdin
     #[arg(long, value_name = "FILE")]
     pub replay: Option<PathBuf>,
@@ -63,8 +69,12 @@ const CHOICES: usize = 20;
 /// Shows one socket.
 pub fn run(args: &ShowArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
     let wanted = Wanted::parse(&args.socket.join(" "));
-    let source =
-        SourceArgs { replay: args.replay.clone(), no_narrow: true, ..SourceArgs::default() };
+    let source = SourceArgs {
+        replay: args.replay.clone(),
+        netns: args.netns.clone(),
+        no_narrow: true,
+        ..SourceArgs::default()
+    };
     let listing = ListArgs { filter: vec![wanted.filter()], source, ..ListArgs::default() };
     let mut plan = Plan::new(&listing, &*list::names(&listing))?;
     plan.request.details = true;
@@ -72,14 +82,29 @@ pub fn run(args: &ShowArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         plan.request.protocols = Protocol::ALL.to_vec();
         plan.request.families = Family::ALL.to_vec();
     }
-    let mut snapshot = join(list::open(&plan.source)?.collect(&plan.request)?);
-    sort(&mut snapshot.entries, &[]);
+    plan.request.process_details = true;
+    let mut snapshot = collect(&plan)?;
+    // A filter on a namespace looks everywhere by itself.
+    let may_look_further = args.replay.is_none()
+        && args.netns.is_none()
+        && plan.request.netns == NetnsWish::Current
+        && platform::has_namespaces();
+    if may_look_further && wanted.choose(&snapshot, &plan.filter).is_empty() {
+        plan.request.netns = NetnsWish::All;
+        snapshot = collect(&plan)?;
+    }
     match &*wanted.choose(&snapshot, &plan.filter) {
         [] => {
             let text = args.socket.join(" ");
             writeln!(io.stderr, "sockscope: no socket is {}", sanitize::string(&text))?;
             if let Wanted::Number(number @ 1..=65535) = wanted {
                 writeln!(io.stderr, "hint: it is no cookie and no inode; a port is :{number}")?;
+            }
+            // It may be where we could not look.
+            snapshot.entries.clear();
+            snapshot.unread.retain(|gap| gap.what == Missing::Namespaces);
+            for line in summary::lines(&snapshot) {
+                writeln!(io.stderr, "{line}")?;
             }
             Ok(Exit::Nothing)
         }
@@ -95,6 +120,12 @@ pub fn run(args: &ShowArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         }
         several => list_choices(several, &snapshot, io),
     }
+}
+
+fn collect(plan: &Plan) -> anyhow::Result<Snapshot> {
+    let mut snapshot = join(list::open(&plan.source)?.collect(&plan.request)?);
+    sort(&mut snapshot.entries, &[]);
+    Ok(snapshot)
 }
 
 /// Reads the options of the socket through one of its holders; says so when that is not possible.
@@ -125,6 +156,10 @@ fn list_choices(several: &[&Entry], snapshot: &Snapshot, io: &mut Io<'_>) -> any
         Column::Command,
         Column::Pid,
     ];
+    let netns = |entry: &&Entry| entry.socket.netns;
+    let is_one = several.iter().map(netns).all(|one| Some(one) == several.first().map(netns));
+    let columns: Vec<Column> =
+        columns.into_iter().chain((!is_one).then_some(Column::Netns)).collect();
     writeln!(io.stderr, "sockscope: {} sockets are that; name one by its number", several.len())?;
     let names = ResolvedNames::default();
     let width = io.terminal.width.filter(|_| io.terminal.stderr).map(usize::from);

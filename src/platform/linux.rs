@@ -74,6 +74,7 @@ impl Backend for Linux {
             find_owners(&mut collected, &namespaces, scan, request);
         }
         collected.netns_names = namespaces.names();
+        collected.current_netns = namespaces.current();
         name_cgroups(&mut collected, request);
         let socket_users = collected.sockets.iter().filter_map(|socket| socket.uid);
         let process_users = collected.processes.iter().filter_map(|process| process.uid);

@@ -7,7 +7,7 @@ use super::*;
 use crate::join::join;
 use crate::process::{Fd, Holder, Process, Via};
 use crate::snapshot::{Collected, Timestamp};
-use crate::socket::{Cookie, Family, Inode, Timer};
+use crate::socket::{Cookie, Family, Inode, SocketId, Timer};
 use crate::text::Text;
 
 /// A machine: each socket is held by the process given, if any.
@@ -58,6 +58,14 @@ impl Machine {
             });
         }
         self.0.sockets.push(socket);
+        self
+    }
+
+    /// Puts the socket added last into this network namespace; the first is the one that is looked from.
+    fn within(mut self, netns: u64, name: &str) -> Self {
+        self.0.current_netns = self.0.current_netns.or(Some(NetnsId(netns)));
+        self.0.sockets.last_mut().unwrap().netns = Some(NetnsId(netns));
+        self.0.netns_names.insert(NetnsId(netns), Text::from(name));
         self
     }
 
@@ -207,4 +215,40 @@ fn nothing_is_an_empty_report() {
     let report = Machine::new().socket("unix - 0.0.0.0:80 -", &[]).report(80);
     assert_eq!(report.entries().count(), 0);
     assert!(!report.is_held());
+}
+
+#[test]
+fn each_network_namespace_has_a_report_of_its_own() {
+    let report = Machine::new()
+        .process(1, "here")
+        .process(2, "there")
+        .socket("tcp LISTEN 0.0.0.0:81 -", &[1])
+        .within(1, "host")
+        .socket("tcp LISTEN 0.0.0.0:80 -", &[2])
+        .within(2, "blue")
+        .socket("tcp LISTEN 0.0.0.0:81 -", &[2])
+        .within(3, "green")
+        .report(80);
+    assert!(!report.is_held(), "not in ours");
+    assert_eq!(report.netns.unwrap().id, NetnsId(1));
+    let [blue] = &report.elsewhere[..] else { panic!("{:#?}", report.elsewhere) };
+    assert!(blue.is_held());
+    let name = Some(Text::from("blue"));
+    assert_eq!(blue.netns, Some(Namespace { id: NetnsId(2), name }));
+    assert_eq!(ids(blue.entries()), [2]);
+}
+
+#[test]
+fn a_connection_between_two_namespaces_is_one() {
+    let report = Machine::new()
+        .process(1, "server")
+        .process(2, "client")
+        .socket("tcp ESTABLISHED 10.0.0.1:80 10.0.0.2:5000", &[1])
+        .within(1, "host")
+        .socket("tcp ESTABLISHED 10.0.0.2:5000 10.0.0.1:80", &[2])
+        .within(2, "blue")
+        .report(80);
+    let other = report.connections[0].connections[0].other.as_ref().unwrap();
+    assert_eq!(other.ownership.owners()[0].process.pid, Pid(2));
+    assert_eq!(report.elsewhere, [], "its client is shown with it");
 }

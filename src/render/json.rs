@@ -524,7 +524,7 @@ impl<'a> From<&'a cgroup::Container> for Container<'a> {
 }
 
 /// Returns a name as JSON can hold it, and its bytes where that loses some.
-fn name(text: Option<&Text>) -> (Option<Cow<'_, str>>, Option<String>) {
+pub(super) fn name(text: Option<&Text>) -> (Option<Cow<'_, str>>, Option<String>) {
     (text.map(Text::to_lossy), text.and_then(Text::hex_unless_utf8))
 }
 

@@ -2,6 +2,7 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::cgroup::Container;
 use crate::kernel::{KernelReason, KernelService};
 use crate::process::{HiddenReason, Ownership, Process};
 use crate::render::row::Row;
@@ -69,6 +70,14 @@ pub fn process(process: &Process) -> String {
 /// Returns the name of a process; `?` when it could not be read.
 pub fn command(process: &Process) -> String {
     process.command.as_ref().map_or_else(|| "?".to_owned(), |name| sanitize::text(name).into())
+}
+
+/// Returns a container by what runs it and its name, numbers cut as their tools cut them: `docker web`.
+pub fn container(container: &Container) -> Option<String> {
+    let id = container.id.as_str()?;
+    let is_number = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let id = if is_number { id.get(..12)? } else { id };
+    Some(format!("{} {}", container.runtime.name(), sanitize::string(id)))
 }
 
 /// Returns the protocol, with a 6 for the IPv6 family: `tcp6`.

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::port::{
-    Connection, Forwarded, Listener, PROTOCOLS, PeerGroup, PortReport, longest_time_wait,
+    Connection, Forwarded, Listener, Namespace, PROTOCOLS, PeerGroup, PortReport, longest_time_wait,
 };
 use crate::process::{Owner, Ownership, Pid, Via};
 use crate::render::{phrase, sanitize};
@@ -30,6 +30,8 @@ const TOGETHER: char = '\u{a0}';
 pub struct PortOptions<'a> {
     /// What the system's file of services calls the port, by protocol.
     pub services: &'a [(Protocol, String)],
+    /// Whether the network namespace is named, because it was chosen.
+    pub is_named: bool,
     /// The terminal's width to fit; `None` where no line is broken.
     pub width: Option<usize>,
 }
@@ -44,27 +46,62 @@ pub fn write(
     options: &PortOptions<'_>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut page = Page { width: options.width.unwrap_or(usize::MAX), out };
+    let mut page = Page { width: options.width.unwrap_or(usize::MAX), indent: 0, out };
+    if options.is_named {
+        page.namespace(report)?;
+    }
     for verdict in verdicts(report) {
         page.line(0, "", &verdict)?;
     }
     if let Some(hint) = service_hint(options.services) {
         page.line(0, "", &hint)?;
     }
-    page.listeners(&report.listeners)?;
-    page.bound(&report.bound)?;
-    page.peers(
-        &format!("Connections on port {}, by peer", report.port),
-        &report.connections,
-        true,
-    )?;
-    page.peers(
-        &format!("Connections from here to port {}, by peer", report.port),
-        &report.clients,
-        false,
-    )?;
-    page.left_over(report)?;
-    page.forwards(&report.forwards)
+    page.parts(report)?;
+    for other in &report.elsewhere {
+        writeln!(page.out)?;
+        page.namespace(other)?;
+        page.indent = 2;
+        for verdict in verdicts(other) {
+            page.line(0, "", &verdict)?;
+        }
+        page.parts(other)?;
+        page.indent = 0;
+    }
+    Ok(())
+}
+
+impl Page<'_> {
+    /// Names the network namespace of what follows.
+    fn namespace(&mut self, report: &PortReport) -> io::Result<()> {
+        let Some(Namespace { id, name }) = &report.netns else { return Ok(()) };
+        let container = report.entries().find_map(|entry| {
+            let owner = entry.ownership.owners().first()?;
+            phrase::container(owner.process.cgroup.as_ref()?.container.as_ref()?)
+        });
+        let names = [name.as_ref().map(|name| sanitize::text(name).into_owned()), container];
+        let names: Vec<String> = names.into_iter().flatten().collect();
+        let names =
+            if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
+        self.line(0, "", &format!("In network namespace {id}{names}:"))
+    }
+
+    fn parts(&mut self, report: &PortReport) -> io::Result<()> {
+        let page = self;
+        page.listeners(&report.listeners)?;
+        page.bound(&report.bound)?;
+        page.peers(
+            &format!("Connections on port {}, by peer", report.port),
+            &report.connections,
+            true,
+        )?;
+        page.peers(
+            &format!("Connections from here to port {}, by peer", report.port),
+            &report.clients,
+            false,
+        )?;
+        page.left_over(report)?;
+        page.forwards(&report.forwards)
+    }
 }
 
 /// Returns who holds the port, a line for each protocol in which somebody does; else one line that
@@ -89,6 +126,13 @@ pub fn verdicts(report: &PortReport) -> Vec<String> {
     if !report.left_over.is_empty() {
         let left = phrase::count(report.left_over.len(), "closed connection");
         parts.push(format!("the kernel keeps {left}"));
+    }
+    let elsewhere = report.elsewhere.iter().filter(|other| other.is_held()).count();
+    if elsewhere > 0 {
+        parts.push(format!(
+            "somebody does in {}",
+            phrase::count(elsewhere, "other network namespace")
+        ));
     }
     vec![parts.join("; ")]
 }
@@ -310,16 +354,22 @@ fn group_facts(connections: &[Connection], serving: bool) -> String {
 /// Lines of a screen.
 struct Page<'a> {
     width: usize,
+    /// By how much everything is set in.
+    indent: usize,
     out: &'a mut dyn Write,
 }
 
 impl Page<'_> {
     fn heading(&mut self, text: &str) -> io::Result<()> {
-        writeln!(self.out, "\n{text}")
+        if self.indent == 0 {
+            writeln!(self.out)?;
+        }
+        self.line(0, "", text)
     }
 
     /// Writes text after a label, breaking it at spaces so that it fits beside the label.
     fn line(&mut self, indent: usize, label: &str, text: &str) -> io::Result<()> {
+        let indent = self.indent + indent;
         let start = indent + label.width();
         let mut column = start;
         write!(self.out, "{:indent$}{label}", "")?;
@@ -327,7 +377,7 @@ impl Page<'_> {
             let width = word.width();
             if index > 0 && column + 1 + width > self.width {
                 // What goes on is set in, so that it is not taken for a line of its own.
-                let start = if start == 0 { 2 } else { start };
+                let start = if start == self.indent { self.indent + 2 } else { start };
                 write!(self.out, "\n{:start$}", "")?;
                 column = start;
             } else if index > 0 {

@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use crate::explain::{self, Meaning};
 use crate::join::listeners;
 use crate::options::SocketOptions;
+use crate::pairs::Pairs;
 use crate::render::{phrase, sanitize};
 use crate::snapshot::{Entry, Snapshot};
 use crate::socket::{Endpoint, Family, Protocol, Socket};
@@ -36,30 +37,11 @@ pub struct Page<'a> {
 impl<'a> Page<'a> {
     /// Returns the page of one of the snapshot's sockets.
     pub fn new(entry: &'a Entry, snapshot: &'a Snapshot) -> Self {
-        let other =
-            snapshot.entries.iter().find(|other| is_other_end(&entry.socket, &other.socket));
+        let other = Pairs::new(&snapshot.entries).other_end(&entry.socket);
         let asked =
             if other.is_none() { listeners::asked(&entry.socket, &snapshot.entries) } else { None };
         Self { entry, other, asked, meaning: explain::explain(entry), options: None, snapshot }
     }
-}
-
-/// Whether the second socket is the first's other end: the same ends the other way round, or for
-/// UNIX sockets the peer by number.
-fn is_other_end(socket: &Socket, other: &Socket) -> bool {
-    if socket.protocol != other.protocol || socket.netns != other.netns {
-        return false;
-    }
-    if socket.protocol == Protocol::Unix {
-        return socket.peer_inode.is_some() && socket.peer_inode == other.inode;
-    }
-    let is_same = |one: &Option<Endpoint>, two: &Option<Endpoint>| match (one, two) {
-        (Some(one), Some(two)) => {
-            one.port() == two.port() && one.canonical_address() == two.canonical_address()
-        }
-        _ => false,
-    };
-    is_same(&socket.local, &other.peer) && is_same(&socket.peer, &other.local)
 }
 
 /// Writes the page, its lines as wide as this at most; `None`, as in a pipe, cuts none in two.

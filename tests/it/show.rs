@@ -12,6 +12,7 @@ use rustix::net::{
     sockopt,
 };
 
+use crate::namespaces::{netns_of, scene};
 use crate::netns;
 use crate::support::{self, Running, skip};
 
@@ -320,4 +321,18 @@ fn options_that_cannot_be_read_are_said_to_be() {
         assert!(text.contains("cannot read its options: no descriptor"), "{text}");
         assert!(!output.stdout.is_empty());
     });
+}
+
+#[test]
+fn a_socket_is_found_in_whatever_namespace_it_is() {
+    let script = "s = listen(8094)\nready('ready', os.fstat(s.fileno()).st_ino)";
+    let Some((process, words)) = scene("n", script) else { return };
+    let page = show(&format!("inode:{}", words[0]));
+    let netns = netns_of(process.pid());
+    let owner = format!("Held by      python3 (PID {})", process.pid());
+    assert_says(&page, &[&owner, &format!("Namespace    {netns} (")]);
+
+    let current = ["show", "--netns", "current", &format!("inode:{}", words[0])];
+    let output = support::sockscope().args(current).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
 }

@@ -77,6 +77,7 @@ fn snapshot(entries: Vec<Entry>) -> Snapshot {
     Snapshot {
         collected_at: Timestamp(SystemTime::UNIX_EPOCH),
         platform: "linux".to_owned(),
+        current_netns: None,
         entries,
         unread: Vec::new(),
         notes: Vec::new(),

@@ -124,6 +124,11 @@ impl Namespaces {
         }
     }
 
+    /// Returns the one this thread is in.
+    pub(super) const fn current(&self) -> Option<NetnsId> {
+        self.current
+    }
+
     /// The namespace of this thread. Of the others no more is known than whether it is the host's.
     fn only_current() -> Self {
         let mut namespaces = Self { current: sock_diag::current_netns(), ..Self::default() };

@@ -10,7 +10,7 @@ use crate::port::forward::{Local, Place};
 use crate::port::{Forwarded, Listener, PeerGroup, PortReport};
 #[cfg(feature = "cli")]
 use crate::render::json::schema_of;
-use crate::render::json::{Device, Owner, Socket};
+use crate::render::json::{Device, Owner, Socket, name};
 use crate::render::port::verdicts;
 use crate::snapshot::{Entry, Gap, Snapshot, Timestamp};
 use crate::socket::Protocol;
@@ -33,12 +33,30 @@ pub struct Port<'a> {
     pub port: u16,
     /// What the system's file of services calls the port: a hint, not what runs there.
     pub services: Vec<Service<'a>>,
-    /// Whether anybody holds the port.
+    /// What was asked for and could not be read.
+    pub gaps: Vec<Gap>,
+    /// The report.
+    #[serde(flatten)]
+    pub within: Within<'a>,
+    /// The same of every other network namespace in which something has the port.
+    pub elsewhere: Vec<Within<'a>>,
+}
+
+/// All about the port in one network namespace.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+pub struct Within<'a> {
+    /// The network namespace; null where the system has none.
+    pub netns: Option<u64>,
+    /// Its name.
+    pub netns_name: Option<Cow<'a, str>>,
+    /// The bytes of `netns_name` in hexadecimal, where they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub netns_name_hex: Option<String>,
+    /// Whether anybody holds the port in it.
     pub held: bool,
     /// Who holds it, in a sentence a protocol.
     pub verdicts: Vec<String>,
-    /// What was asked for and could not be read.
-    pub gaps: Vec<Gap>,
     /// TCP listeners and unconnected UDP sockets.
     pub listeners: Vec<Listening<'a>>,
     /// TCP sockets that hold the port, neither listening nor connected.
@@ -137,7 +155,6 @@ impl<'a> Port<'a> {
         snapshot: &'a Snapshot,
         services: &'a [(Protocol, String)],
     ) -> Self {
-        let sockets = |entries: &'a [Entry]| entries.iter().map(Socket::from).collect();
         Self {
             schema: SCHEMA,
             collected_at: snapshot.collected_at,
@@ -147,9 +164,24 @@ impl<'a> Port<'a> {
                 .iter()
                 .map(|(protocol, name)| Service { protocol: *protocol, name })
                 .collect(),
+            gaps: snapshot.gaps(),
+            within: Within::from(report),
+            elsewhere: report.elsewhere.iter().map(Within::from).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a PortReport> for Within<'a> {
+    fn from(report: &'a PortReport) -> Self {
+        let sockets = |entries: &'a [Entry]| entries.iter().map(Socket::from).collect();
+        let (netns_name, netns_name_hex) =
+            name(report.netns.as_ref().and_then(|netns| netns.name.as_ref()));
+        Self {
+            netns: report.netns.as_ref().map(|netns| netns.id.0),
+            netns_name,
+            netns_name_hex,
             held: report.is_held(),
             verdicts: verdicts(report),
-            gaps: snapshot.gaps(),
             listeners: report.listeners.iter().map(Listening::from).collect(),
             bound: sockets(&report.bound),
             connections: report.connections.iter().map(Peer::from).collect(),

@@ -36,7 +36,7 @@ fn at_80(port: u16) -> String {
 #[test]
 fn a_web_server_is_this() {
     let services = [(Protocol::Tcp, "http".to_owned())];
-    let options = PortOptions { width: Some(80), services: &services };
+    let options = PortOptions { width: Some(80), services: &services, ..PortOptions::default() };
     insta::assert_snapshot!(page(80, &options));
 }
 

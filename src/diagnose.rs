@@ -3,8 +3,12 @@
 //! Pure: [`diagnose`] concludes from one [`crate::snapshot::Snapshot`] and the [`BindFacts`] beside it;
 //! `platform` reads both, and makes the [`Probe`] that asks the kernel itself.
 
+mod advice;
 mod causes;
+mod checks;
+mod confinement;
 pub mod connect;
+mod ephemeral;
 mod facts;
 mod holders;
 mod judge;
@@ -15,6 +19,8 @@ mod remedies;
 mod remedy;
 mod request;
 mod rules;
+mod stand_ins;
+mod unix_path;
 mod ways_out;
 
 #[cfg(test)]

@@ -123,7 +123,11 @@ impl Plan {
     /// Takes for each socket the first step that clears it.
     fn choose_least_harm(&mut self) {
         let mut cleared: BTreeSet<SocketId> = BTreeSet::new();
-        for step in self.steps.iter_mut().filter(|step| step.obstacle.is_none()) {
+        let is_ours = |step: &&mut Step| {
+            let by_hand = matches!(step.remedy.action, Action::Advice { .. });
+            step.obstacle.is_none() && !by_hand
+        };
+        for step in self.steps.iter_mut().filter(is_ours) {
             let clears = &step.remedy.clears;
             step.is_chosen = clears.iter().any(|id| !cleared.contains(id));
             cleared.extend(clears);

@@ -31,7 +31,7 @@ use crate::process::{HiddenReason, Ownership, Pid, Uid};
 use crate::render::diagnosis::{self, json};
 use crate::render::summary;
 use crate::snapshot::{Collected, Gap, Missing, Snapshot};
-use crate::socket::{Interface, Protocol, SocketId};
+use crate::socket::{Family, Interface, Protocol, SocketId};
 use crate::text::Text;
 
 /// The examples at the end of `sockscope why --help`.
@@ -170,15 +170,15 @@ fn options(args: &WhyArgs, names: &SystemNames) -> anyhow::Result<BindRequest> {
             }
         }),
     };
-    let device = |name: &String| match names.interface(name) {
-        Some(index) => Ok(Interface { index, name: Some(Text::from(name.as_str())) }),
-        None => Err(Failure::new(format!("there is no network device '{name}'"))),
+    let device = |name: &String| Interface {
+        index: names.interface(name).unwrap_or(0),
+        name: Some(Text::from(name.as_str())),
     };
     let mut options = BindRequest::plain(Target::Unix(Text::from("")));
     options.reuse_address = args.reuseaddr;
     options.reuse_port = args.reuseport;
     options.v6only = args.v6only.then_some(true);
-    options.device = args.device.as_ref().map(device).transpose()?;
+    options.device = args.device.as_ref().map(device);
     options.by = Binder { uid: args.user.as_ref().map(user).transpose()?, pid: args.pid.map(Pid) };
     Ok(options)
 }
@@ -190,11 +190,17 @@ fn collect(args: &WhyArgs, requests: &[BindRequest]) -> anyhow::Result<(Snapshot
         process_details: true,
         ..Request::default()
     };
-    let port = requests.iter().find_map(|request| match request.target {
-        Target::Inet { port, .. } => Some(port),
-        Target::Unix(_) => None,
-    });
-    request.ports = port.map(|port| PortWish::Local(port..=port));
+    match requests.first().map(|request| &request.target) {
+        Some(Target::Inet { port, .. }) if *port != 0 => {
+            request.ports = Some(PortWish::Local(*port..=*port));
+        }
+        Some(Target::Unix(_)) => {
+            request.protocols = vec![Protocol::Unix];
+            request.families = vec![Family::Unix];
+        }
+        // Any port: all of them count.
+        Some(Target::Inet { .. }) | None => {}
+    }
     if let Some(pid) = args.pid {
         request.netns = NetnsWish::Of(Pid(pid));
     }
@@ -222,7 +228,7 @@ fn ask(args: &WhyArgs, snapshot: &Snapshot, request: &BindRequest) -> (Diagnosis
         Some(why) if is_udp(request) => Probe::NotMade { why: why.to_owned() },
         disturbed => probe(request, disturbed.is_none()),
     };
-    let mut diagnosis = diagnosis.with_probe(made);
+    let mut diagnosis = diagnosis.with_probe(made).with_suspects(&facts);
     let with_option = BindRequest { reuse_address: true, ..request.clone() };
     let fails = matches!(diagnosis.verdict, Verdict::Fails { .. });
     if fails && !is_udp(request) && request != &with_option {

@@ -3,6 +3,7 @@
 use crate::diagnose::facts::BindFacts;
 use crate::diagnose::reason::Reason;
 use crate::diagnose::rules::{Newcomer, Stand, holder_option};
+use crate::diagnose::stand_ins;
 use crate::diagnose::{Cause, Certainty};
 use crate::options::SocketOptions;
 use crate::snapshot::Entry;
@@ -22,7 +23,9 @@ pub(super) fn causes(
             Stand::Apart => continue,
             Stand::OtherDevice => Reason::OtherDevice,
             Stand::Shares | Stand::Admits => Reason::Shared,
-            Stand::Blocks | Stand::Unknown => reason(newcomer, entry, all, facts),
+            Stand::Blocks | Stand::Unknown => {
+                stand_ins::reason(entry).unwrap_or_else(|| reason(newcomer, entry, all, facts))
+            }
         };
         let certainty =
             if stand == Stand::Unknown { Certainty::Possible } else { Certainty::Certain };
@@ -41,6 +44,7 @@ pub(super) fn causes(
     causes.extend(listen_later(newcomer, stands, facts));
     for cause in &mut causes {
         cause.evidence = evidence(newcomer, cause, facts);
+        cause.evidence.extend(stand_ins::evidence(cause, facts));
     }
     causes
 }

@@ -95,14 +95,14 @@ pub struct LocalAddress {
 pub struct Usage {
     /// What is used.
     pub used: u64,
-    /// What may be used; absent when there is no limit.
-    pub limit: Option<u64>,
+    /// What may be used.
+    pub limit: u64,
 }
 
 impl Usage {
     /// Returns true when nothing is left.
-    pub fn is_exhausted(&self) -> bool {
-        self.limit.is_some_and(|limit| self.used >= limit)
+    pub const fn is_exhausted(&self) -> bool {
+        self.used >= self.limit
     }
 }
 

@@ -1,14 +1,13 @@
 //! The judgement: each of the kernel's checks in the order in which it makes them.
 
-use crate::diagnose::causes;
 use crate::diagnose::facts::BindFacts;
 use crate::diagnose::holders;
-use crate::diagnose::remedies;
 use crate::diagnose::request::{BindRequest, Target};
 use crate::diagnose::rules::{self, Newcomer, Stand};
 use crate::diagnose::{Call, Cause, Certainty, Diagnosis, Errno, Verdict};
+use crate::diagnose::{causes, checks, ephemeral, remedies, unix_path};
 use crate::snapshot::{Entry, Snapshot};
-use crate::socket::{Protocol, Socket};
+use crate::socket::{Interface, Protocol, Socket};
 
 /// What is judged, and from what.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +34,16 @@ impl Finding {
 }
 
 /// The checks, in the kernel's order: the first that fails gives the error.
-const CHECKS: &[fn(&Case<'_>) -> Finding] = &[sockets_in_the_way];
+const CHECKS: &[fn(&Case<'_>) -> Finding] = &[
+    checks::socket,
+    checks::device,
+    checks::privilege_first,
+    checks::address,
+    checks::privilege_last,
+    unix_path::check,
+    ephemeral::check,
+    sockets_in_the_way,
+];
 
 /// Returns whether this bind would succeed, why not, and what can be done; from nothing but what was
 /// read.
@@ -50,15 +58,24 @@ pub fn diagnose(snapshot: &Snapshot, facts: &BindFacts, request: &BindRequest) -
 pub(super) fn judge(case: &Case<'_>) -> Diagnosis {
     let mut prediction = Verdict::Free;
     let mut causes: Vec<Cause> = Vec::new();
+    // What only a fact that could not be read would make a cause: said when nothing better is known.
+    let mut perhaps: Vec<Cause> = Vec::new();
     for check in CHECKS {
         let finding = check(case);
-        causes.extend(finding.causes);
+        let is_guess = finding.verdict == Verdict::Unknown;
+        let (guesses, found): (Vec<Cause>, Vec<Cause>) =
+            finding.causes.into_iter().partition(|cause| is_guess && cause.sockets.is_empty());
+        causes.extend(found);
+        perhaps.extend(guesses);
         prediction = match (prediction, finding.verdict) {
             (Verdict::Fails { .. }, _) | (_, Verdict::Free) => prediction,
             // What is not known before does not save what fails after it.
             (_, Verdict::Fails { .. }) | (Verdict::Free | Verdict::Shareable, _) => finding.verdict,
             (Verdict::Unknown, Verdict::Shareable | Verdict::Unknown) => Verdict::Unknown,
         };
+    }
+    if prediction == Verdict::Unknown {
+        causes.append(&mut perhaps);
     }
     causes.sort_by_key(|cause| cause.certainty);
     Diagnosis {
@@ -100,13 +117,20 @@ pub(super) fn newcomer(request: &BindRequest, facts: &BindFacts) -> Option<Newco
         reuse_address: request.reuse_address,
         reuse_port: request.reuse_port,
         v6only: request.v6only.or(facts.bindv6only),
-        device: request.device.clone().or_else(|| scope.clone()),
+        device: request.device.as_ref().or(scope.as_ref()).map(|device| resolved(device, facts)),
         uid: request.by.uid.or(facts.uid),
     })
 }
 
+/// Returns a device with the number it has in the binder's namespace.
+pub(super) fn resolved(device: &Interface, facts: &BindFacts) -> Interface {
+    let mut known = facts.interfaces.iter().flatten();
+    let known = known.find(|known| device.name.is_some() && known.name == device.name);
+    known.unwrap_or(device).clone()
+}
+
 /// Returns the entries of the namespace that is bound in.
-fn in_namespace<'a>(
+pub(super) fn in_namespace<'a>(
     snapshot: &'a Snapshot,
     facts: &BindFacts,
 ) -> impl Iterator<Item = &'a Entry> + use<'a> {

@@ -1,5 +1,8 @@
 //! What the kernel itself said, and what that makes of a prediction.
 
+use crate::diagnose::advice::of_setting;
+use crate::diagnose::confinement;
+use crate::diagnose::facts::BindFacts;
 use crate::diagnose::reason::Reason;
 use crate::diagnose::remedies;
 use crate::diagnose::{Call, Cause, Certainty, Diagnosis, Errno, Verdict};
@@ -41,6 +44,11 @@ impl Diagnosis {
     /// Returns the diagnosis with what the kernel said, which decides.
     #[must_use]
     pub fn with_probe(mut self, probe: Probe) -> Self {
+        let succeeded = matches!(probe, Probe::Succeeded { .. });
+        // What only might have been in the way, was not.
+        self.causes.retain(|cause| {
+            !succeeded || cause.certainty != Certainty::Possible || !cause.sockets.is_empty()
+        });
         let is_none = self.causes.iter().all(|cause| cause.reason == Reason::OtherDevice);
         match &probe {
             Probe::NotMade { .. } | Probe::Failed { errno: None, .. } => {}
@@ -85,6 +93,25 @@ impl Diagnosis {
         self
     }
 
+    /// Adds those who may have refused what the rules and rights allow, when the kernel did.
+    #[must_use]
+    pub fn with_suspects(mut self, facts: &BindFacts) -> Self {
+        let Some(Probe::Failed { call, errno: Some(errno) }) = self.probe else { return self };
+        let is_explained = self.prediction == Verdict::Fails { call, errno }
+            || self.causes.iter().any(|cause| {
+                cause.reason.is_in_the_way()
+                    && (cause.sockets.is_empty() || errno == Errno::EADDRINUSE)
+            });
+        if !is_explained {
+            let suspects = confinement::suspects(call, errno, facts);
+            let advice = suspects.iter().flat_map(|cause| of_setting(cause, &self.request, facts));
+            self.remedies.extend(advice);
+            self.remedies.sort_by_key(|remedy| remedy.harm);
+            self.causes.extend(suspects);
+        }
+        self
+    }
+
     /// Adds what was there a moment before, when the same was asked, and is gone.
     pub fn add_gone(&mut self, before: &Self) {
         let sockets = before.causes.iter().filter(|cause| cause.reason.is_in_the_way());
@@ -111,6 +138,9 @@ impl Diagnosis {
     /// read is not what is there.
     pub fn is_contradicted(&self) -> bool {
         let would_succeed = matches!(self.prediction, Verdict::Free | Verdict::Shareable);
+        if self.causes.iter().any(|cause| cause.reason.is_unforeseeable()) {
+            return false;
+        }
         match (&self.probe, self.prediction) {
             (None | Some(Probe::NotMade { .. }), _) | (_, Verdict::Unknown) => false,
             (Some(Probe::Succeeded { .. }), _) => !would_succeed,

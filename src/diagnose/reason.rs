@@ -67,6 +67,64 @@ pub enum Reason {
     Redirected,
     /// The address is another machine's.
     OtherMachine,
+    /// systemd holds it for a service that it would start.
+    SocketUnit,
+    /// A proxy or tunnel holds it for something elsewhere.
+    Forwarder,
+    /// The stub of systemd-resolved holds it.
+    ResolvedStub,
+    /// The kernel has it for a service of its own.
+    KernelService,
+    /// Every port that the kernel could give is taken.
+    PortsExhausted,
+    /// The port is for those with a right to it.
+    PrivilegedPort,
+    /// The address is none of this machine's.
+    NoAddress,
+    /// The address is checked for duplicates.
+    TentativeAddress,
+    /// IPv6 is switched off where the address would be.
+    Ipv6Disabled,
+    /// The link of a link-local address is not named.
+    NoScope,
+    /// The address is a group's.
+    Multicast,
+    /// The address is one of IPv4, and the socket takes IPv6 alone.
+    MappedV6Only,
+    /// There is no such device.
+    NoDevice,
+    /// The kernel has no IPv6.
+    NoIpv6,
+    /// The process may open no more descriptors.
+    DescriptorLimit,
+    /// The machine may open no more files.
+    FileLimit,
+    /// A socket's file is left over, and nobody has it.
+    StaleSocket,
+    /// A file that is no socket's is in the way.
+    FileInTheWay,
+    /// A directory is missing.
+    NoDirectory,
+    /// A directory may not be searched or written to.
+    ClosedDirectory,
+    /// The filesystem may only be read.
+    ReadOnlyFilesystem,
+    /// The path is longer than the kernel takes.
+    PathTooLong,
+    /// A socket of another network namespace has the file.
+    BoundElsewhere,
+    /// SELinux may have refused.
+    Selinux,
+    /// AppArmor may have refused.
+    Apparmor,
+    /// Landlock may have refused.
+    Landlock,
+    /// A filter of seccomp may have refused.
+    Seccomp,
+    /// A program of the control group may have refused.
+    ControlGroup,
+    /// Windows may have it, beside WSL.
+    WindowsSide,
 }
 
 /// What is to be said of a reason.
@@ -103,6 +161,11 @@ macro_rules! reasons {
 const TCP: &str = "linux/net/ipv4/inet_connection_sock.c (inet_csk_get_port, inet_bind_conflict)";
 /// Where the rules of addresses are.
 const ADDRESSES: &str = "linux/net/ipv4/inet_connection_sock.c (inet_rcv_saddr_equal)";
+/// Where the addresses are checked.
+const BIND: &str =
+    "linux/net/ipv4/af_inet.c (__inet_bind), linux/net/ipv6/af_inet6.c (__inet6_bind)";
+/// Where UNIX sockets are bound.
+const UNIX: &str = "linux/net/unix/af_unix.c (unix_bind_bsd); unix(7)";
 /// Where TIME_WAIT is made.
 const TIMEWAIT: &str = "linux/net/ipv4/inet_timewait_sock.c (inet_twsk_alloc)";
 
@@ -216,6 +279,104 @@ reasons! {
          program (sk_lookup) or a load balancer (IPVS).", "nft(8); bpf(2)";
     OtherMachine "other-machine": "the address is another machine's, of which nothing can be seen here",
         "From here it can only be said what came back: a connection, a refusal, or nothing.", "";
+    SocketUnit "socket-unit": "systemd holds it, for a service that it starts on demand",
+        "A socket unit makes systemd itself bind and listen; it starts the service when somebody \
+         connects, and hands it the socket. To stop the service alone frees nothing: systemd listens \
+         on, and starts it again.", "systemd.socket(5)";
+    Forwarder "forwarder": "a proxy or tunnel holds it, for something elsewhere",
+        "The process listens only to pass on what comes: to a container, a pod, another machine. What \
+         it was started for is what must be stopped; that it forwards is concluded from its command \
+         line.", "ssh(1), socat(1), docker-port(1)";
+    ResolvedStub "resolved-stub": "systemd-resolved answers names there",
+        "systemd-resolved listens on 127.0.0.53 and 127.0.0.54 for programs that ask the server named \
+         in /etc/resolv.conf. 0.0.0.0:53 overlaps with it, any other single address does not.",
+        "systemd-resolved.service(8), resolved.conf(5)";
+    KernelService "kernel-service": "the kernel itself has it",
+        "Tunnels (VXLAN, WireGuard, …) and servers (NFS, SMB, iSCSI, …) in the kernel have sockets \
+         that no process holds. They go with the link or the service they are for.",
+        "docs/json.md (kernel.service)";
+    PortsExhausted "ports-exhausted": "every port that the kernel could give is taken",
+        "Port 0 asks the kernel for a port of net.ipv4.ip_local_port_range. Each socket with an \
+         overlapping address takes one, TIME_WAIT too. A client need not bind a port before it \
+         connects: with IP_BIND_ADDRESS_NO_PORT many share one, by their peers.",
+        "linux/net/ipv4/inet_connection_sock.c (inet_csk_find_open_port); ip(7)";
+    PrivilegedPort "privileged-port": "the port is for those with CAP_NET_BIND_SERVICE",
+        "Ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE in the user \
+         namespace that owns the network namespace; root has it, and programs with that file \
+         capability. Root of a user namespace has it only over network namespaces made in there.",
+        "capabilities(7), ip(7), user_namespaces(7)";
+    NoAddress "no-address": "the address is none of this machine's",
+        "bind takes addresses that an interface of this network namespace has, or that a local route \
+         names. In a container the addresses of the host are none. With net.ipv4.ip_nonlocal_bind or \
+         IP_FREEBIND any address is taken.", BIND;
+    TentativeAddress "tentative-address": "the address is still being checked for duplicates",
+        "A new IPv6 address is tentative for a second or two, until no other machine on the link has \
+         claimed it; before that it cannot be bound. A service that starts at boot meets this.",
+        "RFC 4862, 5.4; linux/net/ipv6/addrconf.c (ipv6_chk_addr)";
+    Ipv6Disabled "ipv6-disabled": "IPv6 is switched off there",
+        "With net.ipv6.conf.NAME.disable_ipv6 set to 1 an interface has no IPv6 address, not even \
+         ::1 on lo. Sockets of IPv6 can still be made, and :: can be bound.",
+        "linux/Documentation/networking/ip-sysctl.rst";
+    NoScope "no-scope": "a link-local address needs the name of its link",
+        "Every link has addresses of fe80::/10, so the address alone says nothing. It is written \
+         fe80::1%eth0; in a program that is sin6_scope_id.", BIND;
+    Multicast "multicast": "the address is one of a group",
+        "TCP connects two ends; a group of many has no connections. UDP can be bound to one.", BIND;
+    MappedV6Only "mapped-v6only": "the address is one of IPv4, and IPV6_V6ONLY is set",
+        "::ffff:a.b.c.d stands for an IPv4 address on a socket of IPv6, which takes none with \
+         IPV6_V6ONLY.", BIND;
+    NoDevice "no-device": "there is no such device here",
+        "SO_BINDTODEVICE and the link behind the % of an address name a device of the process's own \
+         network namespace.", "socket(7)";
+    NoIpv6 "no-ipv6": "this kernel has no IPv6",
+        "IPv6 was left out of the kernel or switched off at boot (ipv6.disable=1); then not even the \
+         socket can be made.", "linux/net/ipv6/af_inet6.c";
+    DescriptorLimit "descriptor-limit": "the process may open no more descriptors",
+        "Every socket takes a descriptor, and a process has RLIMIT_NOFILE of them, often 1024. A \
+         process that reaches it has many connections, or leaks: closes less than it opens.",
+        "getrlimit(2)";
+    FileLimit "file-limit": "the machine may open no more files",
+        "All processes together may have fs.file-max files open; above it only CAP_SYS_ADMIN opens \
+         more.", "proc_sys_fs(5)";
+    StaleSocket "stale-socket": "the file of a socket is left over",
+        "bind makes the file, and close does not remove it. A server that ended without removing it \
+         leaves it behind; to remove it then takes nothing from anybody.", UNIX;
+    FileInTheWay "file-in-the-way": "a file of another kind is at the path",
+        "bind makes a new file, and never replaces one: whatever is at the path, even a broken \
+         symbolic link, makes it fail with EADDRINUSE.", UNIX;
+    NoDirectory "no-directory": "the directory of the path is not there",
+        "bind makes the file, not the directories on the way. /run is empty after each boot: a \
+         service's directory there is made by RuntimeDirectory= or tmpfiles.d.", UNIX;
+    ClosedDirectory "closed-directory": "the directory of the path is closed to the user",
+        "bind makes a file: that takes the right to search every directory on the way, and to write \
+         to the last.", UNIX;
+    ReadOnlyFilesystem "read-only-filesystem": "no file can be made there",
+        "The filesystem is mounted read-only, as in containers and with ProtectSystem=.", UNIX;
+    PathTooLong "path-too-long": "the path is longer than the kernel takes",
+        "sun_path has 108 bytes, in most languages 107 and a NUL. A path relative to the working \
+         directory is a way around.", UNIX;
+    BoundElsewhere "bound-elsewhere": "a socket in another network namespace has the file",
+        "Ports and abstract names are of one network namespace, files are not: a socket of a container \
+         may be bound to a file that the host sees, and be reached through it.", "network_namespaces(7)";
+    Selinux "selinux": "SELinux may have refused it",
+        "The policy says which kind of process may bind which ports. What was refused is in the audit \
+         log, and semanage port lists and adds ports.", "semanage-port(8)";
+    Apparmor "apparmor": "AppArmor may have refused it",
+        "The profile of the program, the snap or the container says which calls it may make. What was \
+         refused is in the kernel's log.", "apparmor(7)";
+    Landlock "landlock": "Landlock may have refused it",
+        "A process can give up the right to bind TCP ports, for itself and for all that it starts; \
+         that cannot be seen from outside, and not be undone.", "landlock(7)";
+    Seccomp "seccomp": "a filter of seccomp may have refused it",
+        "A filter of system calls answers for the kernel, with whatever error it likes: containers, \
+         and units with SystemCallFilter= or RestrictAddressFamilies=, have one.", "seccomp(2)";
+    ControlGroup "control-group": "a program of the control group may have refused it",
+        "A BPF program attached to a control group decides its binds, and answers EPERM: that is how \
+         systemd does SocketBindDeny=.", "systemd.resource-control(5)";
+    WindowsSide "windows-side": "Windows may have it",
+        "In WSL with mirrored networking, ports that Windows listens at or keeps for itself are taken \
+         here too, and no list in here shows them.",
+        "https://learn.microsoft.com/windows/wsl/networking";
 }
 
 impl Reason {
@@ -245,6 +406,19 @@ impl Reason {
                 | Self::HiddenHolder
                 | Self::StoppedHolder
                 | Self::LeftBehind
+        )
+    }
+
+    /// Returns true for those who refuse without saying what, and whom no rule foresees.
+    pub const fn is_unforeseeable(self) -> bool {
+        matches!(
+            self,
+            Self::Selinux
+                | Self::Apparmor
+                | Self::Landlock
+                | Self::Seccomp
+                | Self::ControlGroup
+                | Self::WindowsSide
         )
     }
 

@@ -1,6 +1,7 @@
 //! What can be done about a bind that fails: what the program could do, then what takes the sockets out
 //! of its way ([`ways_out`]), the least harmful first.
 
+use crate::diagnose::advice;
 use crate::diagnose::judge::{Case, judge};
 use crate::diagnose::reason::Reason;
 use crate::diagnose::remedy::{Action, Harm, Remedy};
@@ -27,7 +28,7 @@ pub(super) fn remedies(diagnosis: &Diagnosis, case: &Case<'_>) -> Vec<Remedy> {
     if causes().any(|cause| cause.reason == Reason::EphemeralClient)
         && let Target::Inet { port, .. } = diagnosis.request.target
     {
-        remedies.push(advice(
+        remedies.push(advise(
             "let no outgoing connection get the port from now on",
             Some(format!("sysctl -w net.ipv4.ip_local_reserved_ports={port}")),
         ));
@@ -40,6 +41,7 @@ pub(super) fn remedies(diagnosis: &Diagnosis, case: &Case<'_>) -> Vec<Remedy> {
             clears: Vec::new(),
         });
     }
+    remedies.extend(causes().flat_map(|cause| advice::remedies(cause, case)));
     remedies.sort_by_key(|remedy| remedy.harm);
     remedies
 }
@@ -58,7 +60,7 @@ fn stopped(diagnosis: &Diagnosis) -> Vec<&Owner> {
 }
 
 /// Returns something that a person decides.
-pub(super) fn advice(text: impl Into<String>, command: Option<String>) -> Remedy {
+pub(super) fn advise(text: impl Into<String>, command: Option<String>) -> Remedy {
     Remedy {
         action: Action::Advice { text: text.into(), command },
         harm: Harm::None,
@@ -89,12 +91,12 @@ fn options_that_help(case: &Case<'_>) -> Option<Remedy> {
         .into_iter()
         .find(|(_, is_new, variant)| *is_new && variant != request && helps(variant))?;
     Some(match option {
-        "IPV6_V6ONLY" => advice("set IPV6_V6ONLY before bind: IPv6 alone is free", None),
+        "IPV6_V6ONLY" => advise("set IPV6_V6ONLY before bind: IPv6 alone is free", None),
         option => set_option(option),
     })
 }
 
 /// Returns the advice to set an option of the program's socket.
 pub(super) fn set_option(option: &str) -> Remedy {
-    advice(format!("set {option} before bind: with it the bind would succeed"), None)
+    advise(format!("set {option} before bind: with it the bind would succeed"), None)
 }

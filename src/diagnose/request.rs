@@ -19,7 +19,8 @@ pub struct BindRequest {
     /// `IPV6_V6ONLY` on the new socket (`ipv6(7)`); absent for the system's default
     /// (`net.ipv6.bindv6only`).
     pub v6only: Option<bool>,
-    /// `SO_BINDTODEVICE` on the new socket (`socket(7)`).
+    /// `SO_BINDTODEVICE` on the new socket (`socket(7)`); its number is 0 when only the binder's
+    /// namespace may know the name.
     pub device: Option<Interface>,
     /// Who binds.
     pub by: Binder,

@@ -62,7 +62,12 @@ fn request(address: &str) -> BindRequest {
 
 /// What is known beside the sockets: who asks is user 1000.
 fn facts() -> BindFacts {
-    BindFacts { bindv6only: Some(false), uid: Some(Uid(1000)), ..BindFacts::default() }
+    BindFacts {
+        unprivileged_port_start: Some(0),
+        bindv6only: Some(false),
+        uid: Some(Uid(1000)),
+        ..BindFacts::default()
+    }
 }
 
 /// A snapshot of these.

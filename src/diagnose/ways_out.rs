@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::cgroup::{Cgroup, Container, Runtime};
+use crate::diagnose::stand_ins::stands_for_others;
 use crate::diagnose::{Action, Harm, Remedy};
 use crate::process::{Ownership, Pid, Process, Uid};
 use crate::render::{phrase, sanitize};
@@ -145,7 +146,7 @@ fn of_holders(entries: &[&Entry]) -> Vec<Remedy> {
 fn holders(ownership: &Ownership) -> Vec<Arc<Process>> {
     let mut holders: Vec<Arc<Process>> = Vec::new();
     for owner in ownership.owners().iter().filter(|owner| !owner.via.is_inferred()) {
-        if is_manager(&owner.process) {
+        if is_manager(&owner.process) || stands_for_others(&owner.process) {
             return Vec::new();
         }
         if !holders.contains(&owner.process) {

@@ -38,6 +38,16 @@ pub enum Local {
 }
 
 impl Forward {
+    /// Returns whether this is where what comes to the port is forwarded from, given that the process
+    /// listens on it.
+    pub fn listens_at(&self, port: u16) -> bool {
+        match self.from.port {
+            Local::Port(from) => from == port,
+            Local::Some => true,
+            Local::No => false,
+        }
+    }
+
     /// Returns whether this is about the port, given whether the process listens on it.
     pub fn concerns(&self, port: u16, serves: bool) -> bool {
         let is_from = match self.from.port {

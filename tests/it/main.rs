@@ -58,6 +58,8 @@ mod why;
 #[cfg(target_os = "linux")]
 mod why_connect;
 #[cfg(target_os = "linux")]
+mod why_facts;
+#[cfg(target_os = "linux")]
 mod why_judge;
 
 /// A file of tests that nobody compiles is worse than none.

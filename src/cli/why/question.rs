@@ -60,7 +60,8 @@ fn question(
             .hint("ask by port: sockscope why 8080, or: sockscope why --connect HOST:PORT"));
     }
     let is_word = !text.contains(char::is_whitespace);
-    let as_target = match target::parse(text, names, services) {
+    let parse = if connects { target::parse } else { target::parse_any };
+    let as_target = match parse(text, names, services) {
         Ok(targets) if is_word => return Ok(Question { targets, connects, pasted: None }),
         as_target => as_target,
     };

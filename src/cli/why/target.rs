@@ -19,8 +19,26 @@ use crate::text::Text;
 ///
 /// When it is no target, with what is wrong with it.
 pub fn parse(text: &str, names: &dyn Names, services: &Services) -> Result<Vec<Target>, Failure> {
+    let targets = parse_any(text, names, services)?;
+    if targets.iter().any(|target| matches!(target, Target::Inet { port: 0, .. })) {
+        let text = sanitize::string(text.trim());
+        return Err(Failure::new(format!("'{text}' is no target: port 0 means any free one")));
+    }
+    Ok(targets)
+}
+
+/// Does the same where port 0 has a meaning: any free one.
+///
+/// # Errors
+///
+/// When it is no target, with what is wrong with it.
+pub fn parse_any(
+    text: &str,
+    names: &dyn Names,
+    services: &Services,
+) -> Result<Vec<Target>, Failure> {
     let text = text.trim();
-    if text.starts_with(['/', '@']) && text.len() > 1 {
+    if ["/", "@", "./", "../"].iter().any(|start| text.starts_with(start)) && text.len() > 1 {
         return Ok(vec![Target::Unix(Text::from(text))]);
     }
     let wrong =
@@ -78,7 +96,6 @@ fn parse_port(
     let no = |why: &str| Err((why.to_owned(), None));
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return match text.parse::<u16>() {
-            Ok(0) => no("port 0 means any free one"),
             Ok(port) => Ok(port),
             Err(_) => no("the port is too large, the largest is 65535"),
         };
@@ -184,6 +201,7 @@ mod tests {
             ("[fe80::1%eth0]:53", &["tcp [fe80::1%eth0]:53"]),
             ("tcp:localhost:http", &["tcp [::1]:80", "tcp 127.0.0.1:80"]),
             ("/run/x.sock", &["unix /run/x.sock"]),
+            ("./x.sock", &["unix ./x.sock"]),
             ("@name", &["unix @name"]),
         ] {
             assert_eq!(parsed(text), targets, "{text}");
@@ -206,6 +224,12 @@ mod tests {
             let error = parse(text, &Known, &services()).unwrap_err().to_string();
             assert!(error.contains(why), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn port_0_is_for_who_asks_for_any() {
+        let targets = parse_any("127.0.0.1:0", &Known, &services()).unwrap();
+        assert_eq!(targets[0].to_string(), "tcp 127.0.0.1:0");
     }
 
     proptest! {

@@ -112,7 +112,7 @@ mod tests {
     fn the_whole_network_of_loopback_is_routed_here_and_a_test_net_is_not() {
         let routed = |address: [u8; 4]| gather(&tcp(address)).is_routed_here;
         assert_eq!(routed([127, 9, 9, 9]), Some(true));
-        assert_eq!(routed([192, 0, 2, 1]), Some(false), "RFC 5737: of nobody");
+        assert_eq!(routed([198, 51, 100, 1]), Some(false), "RFC 5737: of nobody");
         assert_eq!(gather(&tcp(Ipv6Addr::LOCALHOST)).is_routed_here, None);
         let mapped = Ipv4Addr::LOCALHOST.to_ipv6_mapped();
         assert_eq!(gather(&tcp(mapped)).is_routed_here, Some(true));

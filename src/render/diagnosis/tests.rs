@@ -19,7 +19,11 @@ fn laptop() -> Snapshot {
 fn asked(snapshot: &Snapshot, address: &str, port: u16) -> Diagnosis {
     let address: IpAddr = address.parse().unwrap();
     let target = Target::Inet { protocol: Protocol::Tcp, address, scope: None, port };
-    let facts = BindFacts { bindv6only: Some(false), ..BindFacts::default() };
+    let facts = BindFacts {
+        unprivileged_port_start: Some(0),
+        bindv6only: Some(false),
+        ..BindFacts::default()
+    };
     diagnose(snapshot, &facts, &BindRequest::plain(target))
 }
 

@@ -123,6 +123,7 @@ pub(super) fn read(address: IpAddr, device: Option<&Interface>, facts: &mut Bind
         }
     }
     if let IpAddr::V4(v4) = address.to_canonical()
+        && !v4.is_unspecified()
         && !has_own_routes
     {
         facts.is_routed_here = is_routed_here(v4);

@@ -49,10 +49,13 @@ pub(super) fn files() -> Option<Usage> {
 }
 
 /// Returns the descriptors of a process and its soft limit of them; `None` when they may not be seen.
+/// The limit is one of numbers: what a process has above it from earlier counts for nothing.
 pub(super) fn descriptors(pid: Pid) -> Option<Usage> {
     let limits = fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
-    let open = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count();
-    parse_open_files(&limits, u64::try_from(open).ok()?)
+    let limit = parse_open_files(&limits)?;
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
+    let numbers = open.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u64>().ok());
+    Some(Usage { used: u64::try_from(numbers.filter(|fd| *fd < limit).count()).ok()?, limit })
 }
 
 /// Returns true for the kernels of WSL, which say so in their release: `5.15.90.1-microsoft-standard`.
@@ -96,17 +99,14 @@ fn parse_ports(list: &str) -> Vec<RangeInclusive<u16>> {
 fn parse_files(text: &str) -> Option<Usage> {
     let mut numbers = text.split_ascii_whitespace().map(str::parse);
     let (used, limit) = (numbers.next()?.ok()?, numbers.nth(1)?.ok()?);
-    Some(Usage { used, limit: Some(limit) })
+    Some(Usage { used, limit })
 }
 
-/// Parses the soft limit of open files of `/proc/PID/limits` (`proc_pid_limits(5)`), of which so many
-/// are used.
-fn parse_open_files(limits: &str, used: u64) -> Option<Usage> {
+/// Parses the soft limit of open files of `/proc/PID/limits` (`proc_pid_limits(5)`), which always is a
+/// number: there is no way to have none (`fs.nr_open`).
+fn parse_open_files(limits: &str) -> Option<u64> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    match line.split_ascii_whitespace().next()? {
-        "unlimited" => Some(Usage { used, limit: None }),
-        number => Some(Usage { used, limit: Some(number.parse().ok()?) }),
-    }
+    line.split_ascii_whitespace().next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -123,15 +123,13 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_read_and_none_is_no_limit() {
+    fn limits_are_read() {
         let limits = |soft: &str| {
             format!("Limit   Soft Limit\nMax open files            {soft}   1048576   files\n")
         };
-        let parsed = |soft| parse_open_files(&limits(soft), 1024);
-        assert!(parsed("1024").unwrap().is_exhausted());
-        assert_eq!(parsed("unlimited"), Some(Usage { used: 1024, limit: None }));
-        assert_eq!(parse_open_files("Limit\n", 0), None);
-        let usage = Usage { used: 1952, limit: Some(9_223_372) };
+        assert_eq!(parse_open_files(&limits("1024")), Some(1024));
+        assert_eq!(parse_open_files("Limit\n"), None);
+        let usage = Usage { used: 1952, limit: 9_223_372 };
         assert_eq!(parse_files("1952\t0\t9223372\n"), Some(usage));
         assert!(!usage.is_exhausted());
     }
@@ -148,7 +146,7 @@ mod tests {
             parse_range(&text);
             parse_ports(&text);
             parse_files(&text);
-            parse_open_files(&text, 0);
+            parse_open_files(&text);
         }
     }
 }

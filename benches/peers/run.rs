@@ -1,0 +1,165 @@
+//! The order of things: outside, a scene after the other; inside its namespaces, the runs.
+
+use std::process::{Command, Stdio};
+
+use serde::{Deserialize, Serialize};
+
+use crate::measure::{self, Cost};
+use crate::peers::{self, Peer};
+use crate::report;
+use crate::scene::{self, Group, SCENES, Scene};
+
+/// How often each pair is run unless it is said.
+const PAIRS: usize = 7;
+
+/// How many sockets the growth is shown with.
+const GROWTH: [usize; 6] = [1_000, 10_000, 20_000, 50_000, 100_000, 200_000];
+
+/// As many sockets as a process may have descriptors for.
+const A_HOLDER: usize = 16_000;
+
+/// What was seen in a scene.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    pub(crate) name: String,
+    pub(crate) what: String,
+    pub(crate) processes: usize,
+    pub(crate) descriptors: usize,
+    pub(crate) sockets: usize,
+    pub(crate) comparisons: Vec<Comparison>,
+}
+
+/// One of our ladders beside a peer, or alone.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Comparison {
+    pub(crate) own: String,
+    pub(crate) peer: String,
+    /// How many of the sockets each told.
+    pub(crate) own_told: usize,
+    pub(crate) peer_told: usize,
+    /// Nanoseconds, nanoseconds and KiB of each, pair by pair.
+    pub(crate) pairs: Vec<([u64; 3], [u64; 3])>,
+}
+
+pub(crate) fn main() {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let (first, rest) = words.split_first().map_or(("", &[][..]), |(first, rest)| (first, rest));
+    match first {
+        "--hold" => scene::hold(rest),
+        "--cost" => measure::cost(rest),
+        "--as" => peers::list_as(&rest[0]),
+        "--inside" => inside(&rest[0], rest[1].parse().unwrap()),
+        _ => outside(&words),
+    }
+}
+
+fn outside(words: &[String]) {
+    if !rustix::process::geteuid().is_root() {
+        return println!("SKIPPED: the scenes need root for namespaces of their own");
+    }
+    let mut pairs = PAIRS;
+    let mut wanted = Vec::new();
+    let mut write = false;
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--pairs" => pairs = words.next().expect("--pairs N").parse().expect("--pairs N"),
+            "--write" => write = true,
+            word => wanted.push(word.to_owned()),
+        }
+    }
+    if wanted.is_empty() {
+        wanted = SCENES.iter().map(|scene| scene.name.to_owned()).collect();
+        if write {
+            wanted.push("growth".to_owned());
+        }
+    }
+    let mut seen = Vec::new();
+    let mut growth = Vec::new();
+    for name in wanted {
+        if name == "growth" {
+            growth = GROWTH.map(|sockets| enter(&sockets.to_string(), pairs)).into();
+            report::print_growth(&growth);
+        } else {
+            seen.push(enter(&name, pairs));
+            report::print(seen.last().unwrap());
+        }
+    }
+    if write {
+        report::write(&seen, &growth);
+    }
+}
+
+/// Builds a scene in namespaces of its own, and has it measured there.
+fn enter(name: &str, pairs: usize) -> Seen {
+    let output = Command::new("unshare")
+        .args(["--fork", "--pid", "--kill-child", "--mount-proc", "--net", "--"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--inside", name, &pairs.to_string()])
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("unshare(1)");
+    assert!(output.status.success(), "{name}: {}", output.status);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for line in text.lines().filter(|line| line.starts_with("SKIPPED")) {
+        println!("{line}");
+    }
+    serde_json::from_str(text.lines().last().unwrap()).unwrap()
+}
+
+fn inside(name: &str, pairs: usize) {
+    let up = Command::new("ip").args(["link", "set", "lo", "up"]).status().expect("ip(8)");
+    assert!(up.success());
+    let sockets: Option<usize> = name.parse().ok();
+    let scene = match sockets {
+        Some(sockets) => {
+            let holders = sockets.div_ceil(A_HOLDER);
+            let v4_pairs = sockets / holders / 2;
+            let group = Group {
+                processes: holders,
+                threads: 1,
+                listeners: 1,
+                v4_pairs,
+                ..Group::default()
+            };
+            Scene { name: "growth", what: "connections", groups: Vec::leak(vec![group]) }
+        }
+        None => *SCENES
+            .iter()
+            .find(|scene| scene.name == name)
+            .unwrap_or_else(|| panic!("there is no scene {name}: S0 to S4, and growth")),
+    };
+    let built = scene::build(scene.groups);
+    let mut peers = peers::all();
+    if sockets.is_some() {
+        peers.retain(|peer| peer.name.starts_with("ss "));
+    }
+    let mut comparisons = Vec::new();
+    for own in peers::own() {
+        let own_told = own.complete(&built.truth);
+        for peer in &peers {
+            let peer_told = peer.complete(&built.truth);
+            let pairs = (0..pairs).map(|_| pair(&own, peer)).collect();
+            let (own, peer) = (own.name.to_owned(), peer.name.to_owned());
+            comparisons.push(Comparison { own, peer, own_told, peer_told, pairs });
+        }
+    }
+    let seen = Seen {
+        name: name.to_owned(),
+        what: scene.what.to_owned(),
+        processes: built.processes,
+        descriptors: built.descriptors,
+        sockets: built.truth.len(),
+        comparisons,
+    };
+    drop(built);
+    println!("{}", serde_json::to_string(&seen).unwrap());
+}
+
+fn pair(own: &Peer, peer: &Peer) -> ([u64; 3], [u64; 3]) {
+    let numbers = |cost: Cost| {
+        let nanos = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap();
+        [nanos(cost.wall), nanos(cost.cpu), cost.memory]
+    };
+    (numbers(measure::run(&own.words)), numbers(measure::run(&peer.words)))
+}

@@ -191,7 +191,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             [CompletionResult]::new('--reuseaddr', '--reuseaddr', [CompletionResultType]::ParameterName, 'The program sets SO_REUSEADDR')
             [CompletionResult]::new('--reuseport', '--reuseport', [CompletionResultType]::ParameterName, 'The program sets SO_REUSEPORT')
             [CompletionResult]::new('--v6only', '--v6only', [CompletionResultType]::ParameterName, 'The program sets IPV6_V6ONLY')
-            [CompletionResult]::new('--connect', '--connect', [CompletionResultType]::ParameterName, 'Ask about a connection to HOST:PORT instead of a bind')
+            [CompletionResult]::new('--connect', '--connect', [CompletionResultType]::ParameterName, 'Ask about a connection to HOST:PORT or /PATH instead of a bind')
             [CompletionResult]::new('--no-probe', '--no-probe', [CompletionResultType]::ParameterName, 'Only predict: make no bind, and no connection, to find out')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'One JSON document (see sockscope schema why)')
             [CompletionResult]::new('--explain', '--explain', [CompletionResultType]::ParameterName, 'The long story of each cause, with its source')

@@ -185,7 +185,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand --reuseaddr 'The program sets SO_REUSEADDR'
             cand --reuseport 'The program sets SO_REUSEPORT'
             cand --v6only 'The program sets IPV6_V6ONLY'
-            cand --connect 'Ask about a connection to HOST:PORT instead of a bind'
+            cand --connect 'Ask about a connection to HOST:PORT or /PATH instead of a bind'
             cand --no-probe 'Only predict: make no bind, and no connection, to find out'
             cand --json 'One JSON document (see sockscope schema why)'
             cand --explain 'The long story of each cause, with its source'

@@ -149,7 +149,7 @@ complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l replay -d 'P
 complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l reuseaddr -d 'The program sets SO_REUSEADDR'
 complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l reuseport -d 'The program sets SO_REUSEPORT'
 complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l v6only -d 'The program sets IPV6_V6ONLY'
-complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l connect -d 'Ask about a connection to HOST:PORT instead of a bind'
+complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l connect -d 'Ask about a connection to HOST:PORT or /PATH instead of a bind'
 complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l no-probe -d 'Only predict: make no bind, and no connection, to find out'
 complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l json -d 'One JSON document (see sockscope schema why)'
 complete -c sockscope -n "__fish_sockscope_using_subcommand why" -l explain -d 'The long story of each cause, with its source'

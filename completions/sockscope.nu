@@ -138,7 +138,7 @@ module completions {
     --device: string          # The program binds to this device (SO_BINDTODEVICE)
     --user: string            # This user binds: a name or a number; only predicts
     --pid: string             # This process binds, in its network namespace; only predicts
-    --connect                 # Ask about a connection to HOST:PORT instead of a bind
+    --connect                 # Ask about a connection to HOST:PORT or /PATH instead of a bind
     --timeout: string         # Longest wait for an answer to --connect
     --no-probe                # Only predict: make no bind, and no connection, to find out
     --json                    # One JSON document (see sockscope schema why)

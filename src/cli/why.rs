@@ -74,7 +74,7 @@ pub struct WhyArgs {
     /// This process binds, in its network namespace; only predicts
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
     pub pid: Option<u32>,
-    /// Ask about a connection to HOST:PORT instead of a bind
+    /// Ask about a connection to HOST:PORT or /PATH instead of a bind
     #[arg(long, conflicts_with_all = ["reuseaddr", "reuseport", "v6only", "device", "user", "pid"])]
     pub connect: bool,
     /// Longest wait for an answer to --connect
@@ -106,7 +106,7 @@ pub fn run(args: &WhyArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         writeln!(io.stderr, "{line}")?;
     }
     if question.connects {
-        return connect::run(args, question.targets, io);
+        return connect::run(args, &question.targets, io);
     }
     let options = options(args, &names)?;
     let was_in_use = question.was_in_use();

@@ -5,18 +5,20 @@
 
 mod causes;
 mod listeners;
+mod path;
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::diagnose::{BindFacts, Cause, Certainty, Errno, Reason, Remedy};
+use crate::diagnose::{BindFacts, Cause, Certainty, Errno, Reason, Remedy, Target};
 use crate::process::Pid;
 use crate::snapshot::{Entry, Snapshot};
 use crate::socket::{Endpoint, Interface, NetnsId, Protocol};
 
-/// A connection that is asked about.
+pub use path::diagnose_path;
+
+/// A connection to a port that is asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectRequest {
     /// TCP or UDP.
@@ -50,8 +52,8 @@ pub struct ConnectFacts {
 pub enum Attempt {
     /// It was made.
     Connected {
-        /// The address and port of our end.
-        from: SocketAddr,
+        /// The address and port of our end; absent of a UNIX socket, which has none.
+        from: Option<SocketAddr>,
     },
     /// It failed.
     Failed {
@@ -90,8 +92,8 @@ pub enum Reach {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectDiagnosis {
-    /// What was asked about.
-    pub request: ConnectRequest,
+    /// What was asked about: whom to connect to.
+    pub request: Target,
     /// What comes of it: what came of the attempt, else what was predicted.
     pub verdict: Reach,
     /// What follows from what was read.
@@ -118,6 +120,22 @@ impl ConnectFacts {
 }
 
 impl ConnectRequest {
+    /// Returns the request for a target; `None` when that is a UNIX socket.
+    pub fn of(target: &Target) -> Option<Self> {
+        match target.clone() {
+            Target::Inet { protocol, address, scope, port } => {
+                Some(Self { protocol, address, scope, port })
+            }
+            Target::Unix(_) => None,
+        }
+    }
+
+    /// Returns its target.
+    pub fn target(&self) -> Target {
+        let Self { protocol, address, scope, port } = self.clone();
+        Target::Inet { protocol, address, scope, port }
+    }
+
     /// Returns the address that is connected to in fact: loopback instead of the wildcards, and IPv4
     /// instead of IPv4-mapped.
     pub fn destination(&self) -> IpAddr {
@@ -126,15 +144,6 @@ impl ConnectRequest {
             IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
             address @ (IpAddr::V4(_) | IpAddr::V6(_)) => address,
         }
-    }
-}
-
-impl fmt::Display for ConnectRequest {
-    /// Writes `tcp 127.0.0.1:80`, `udp [::1]:53`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { protocol, address, scope, port } = self;
-        let end = Endpoint::Inet { address: *address, port: *port, scope: scope.clone() };
-        write!(f, "{protocol} {end}")
     }
 }
 
@@ -148,7 +157,7 @@ pub fn diagnose_connect(
     let (prediction, causes) = case.predict();
     let remedies = causes::remedies(request, &causes);
     ConnectDiagnosis {
-        request: request.clone(),
+        request: request.target(),
         verdict: prediction,
         prediction,
         attempt: None,
@@ -170,9 +179,16 @@ impl ConnectDiagnosis {
         };
         if !matches!(attempt, Attempt::NotMade { .. }) && self.verdict != self.prediction {
             self.causes.retain(|cause| !cause.reason.is_in_the_way());
-            self.causes.extend(causes::unforeseen(&self, facts));
+            let asked = ConnectRequest::of(&self.request);
+            self.causes.extend(match &asked {
+                Some(request) => causes::unforeseen(request, &self, facts),
+                None => path::unforeseen(self.verdict),
+            });
             self.causes.sort_by_key(|cause| cause.certainty);
-            self.remedies = causes::remedies(&self.request, &self.causes);
+            self.remedies = match &asked {
+                Some(request) => causes::remedies(request, &self.causes),
+                None => path::remedies(&self.causes),
+            };
         }
         self.attempt = Some(attempt);
         self

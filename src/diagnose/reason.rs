@@ -67,6 +67,10 @@ pub enum Reason {
     Redirected,
     /// The address is another machine's.
     OtherMachine,
+    /// Nothing is at the path.
+    NoFile,
+    /// The file of a socket may not be written to.
+    NoAccess,
     /// systemd holds it for a service that it would start.
     SocketUnit,
     /// A proxy or tunnel holds it for something elsewhere.
@@ -279,6 +283,12 @@ reasons! {
          program (sk_lookup) or a load balancer (IPVS).", "nft(8); bpf(2)";
     OtherMachine "other-machine": "the address is another machine's, of which nothing can be seen here",
         "From here it can only be said what came back: a connection, a refusal, or nothing.", "";
+    NoFile "no-file": "nothing is at the path",
+        "The server makes the file when it binds. It is not started, it makes it elsewhere, or it runs \
+         where another filesystem is at that path, as in a container.", UNIX;
+    NoAccess "no-access": "the file of the socket may not be written to",
+        "Whoever may write to the file of a UNIX socket may connect to it: its owner, its group and its \
+         mode decide, and every directory on the way must let one through.", UNIX;
     SocketUnit "socket-unit": "systemd holds it, for a service that it starts on demand",
         "A socket unit makes systemd itself bind and listen; it starts the service when somebody \
          connects, and hands it the socket. To stop the service alone frees nothing: systemd listens \

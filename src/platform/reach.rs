@@ -10,6 +10,8 @@ use crate::diagnose::connect::{Attempt, ConnectRequest};
 use crate::platform::errno;
 use crate::process::Pid;
 use crate::socket::Protocol;
+#[cfg(feature = "cli")]
+use crate::text::Text;
 
 /// Connects, waits for an answer for so long, and closes.
 pub fn attempt(request: &ConnectRequest, timeout: Duration) -> Attempt {
@@ -19,10 +21,50 @@ pub fn attempt(request: &ConnectRequest, timeout: Duration) -> Attempt {
     }
     let connected = TcpStream::connect_timeout(&address(request), timeout);
     match connected.and_then(|stream| stream.local_addr()) {
-        Ok(from) => Attempt::Connected { from },
+        Ok(from) => Attempt::Connected { from: Some(from) },
         Err(error) if error.kind() == io::ErrorKind::TimedOut => Attempt::Silent { timeout },
         Err(error) => Attempt::Failed { errno: errno::of(&error) },
     }
+}
+
+/// Connects to the path of a UNIX socket, or to an abstract name that starts with `@`, waits for so long
+/// when its queue is full, and closes.
+#[cfg(all(unix, feature = "cli"))]
+pub fn attempt_path(path: &Text, timeout: Duration) -> Attempt {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    use socket2::{Domain, SockAddr, Socket, Type};
+
+    // A name begins with NUL (`unix(7)`).
+    let name = match path.as_bytes().strip_prefix(b"@") {
+        Some(name) => [b"\0", name].concat(),
+        None => path.as_bytes().to_vec(),
+    };
+    let connect = |kind| {
+        let address = SockAddr::unix(std::ffi::OsStr::from_bytes(&name))?;
+        let socket = Socket::new(Domain::UNIX, kind, None)?;
+        // The wait for room in the queue is one for sending.
+        socket.set_write_timeout(Some(timeout))?;
+        socket.connect(&address)
+    };
+    let mut connected = connect(Type::STREAM);
+    for kind in [Type::DGRAM, Type::SEQPACKET] {
+        // Of another type (EPROTOTYPE): std has no word for it.
+        if connected.as_ref().is_err_and(|error| errno::name(error) == Some("EPROTOTYPE")) {
+            connected = connect(kind);
+        }
+    }
+    match connected {
+        Ok(()) => Attempt::Connected { from: None },
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Attempt::Silent { timeout },
+        Err(error) => Attempt::Failed { errno: errno::of(&error) },
+    }
+}
+
+/// See the version for UNIX systems.
+#[cfg(all(not(unix), feature = "cli"))]
+pub fn attempt_path(_path: &Text, _timeout: Duration) -> Attempt {
+    Attempt::NotMade { why: "this system's UNIX sockets are not known here".to_owned() }
 }
 
 /// Returns the address that our end of a connection would have, or why there is no way. The kernel is
@@ -94,7 +136,7 @@ mod tests {
         let request = to(listener.local_addr().unwrap());
         let Attempt::Connected { from } = attempt(&request, SHORT) else { panic!() };
         let (mut stream, peer) = listener.accept().unwrap();
-        assert_eq!(peer, from);
+        assert_eq!(Some(peer), from);
         let mut bytes = Vec::new();
         io::Read::read_to_end(&mut stream, &mut bytes).unwrap();
         assert!(bytes.is_empty(), "{bytes:?}");

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::netns::{as_nobody, in_netns};
 use crate::support::{self, Running, program, skip, sockscope, wait_until};
@@ -401,6 +401,65 @@ fn a_hidden_owner_does_not_hide_the_answer() {
 }
 
 #[test]
+fn each_end_of_a_unix_path_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.sock");
+    let path = path.to_str().unwrap();
+    let is = |args: &[&str], code, verdict: &str, errno: Option<&str>, reason: &str| {
+        let (answer, exit) = ask(&[&[path], args].concat());
+        assert_eq!((exit, reasons(&answer)), (Some(code), vec![reason]), "{answer:#}");
+        let expected = (&verdict.into(), &errno.map_or(Value::Null, Value::from));
+        assert_eq!((&answer["verdict"], &answer["errno"]), expected, "{answer:#}");
+        assert_eq!(
+            (&answer["request"]["path"], &answer["contradicted"]),
+            (&path.into(), &false.into())
+        );
+        answer
+    };
+    is(&[], 1, "fails", Some("ENOENT"), "no-file");
+    let listener = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    listener.bind(&SockAddr::unix(path).unwrap()).unwrap();
+    is(&[], 1, "fails", Some("ECONNREFUSED"), "bound-only");
+    listener.listen(0).unwrap();
+    let answer = is(&[], 0, "connects", None, "answers");
+    assert_eq!(pids(&answer, "answers"), [u64::from(std::process::id())]);
+    // What was tried waits to be accepted, and is one more than may.
+    let silent = is(&["--timeout", "100ms"], 1, "silent", None, "backlog-full");
+    assert_eq!(evidence(&silent), "1 waiting, the limit is 0");
+    drop(listener);
+    wait_until(|| ask(&[path]).0["causes"][0]["reason"] == "stale-socket");
+    is(&[], 1, "fails", Some("ECONNREFUSED"), "stale-socket");
+    std::fs::remove_file(path).unwrap();
+    std::fs::write(path, "").unwrap();
+    is(&[], 1, "fails", Some("ECONNREFUSED"), "file-in-the-way");
+}
+
+#[test]
+fn a_unix_socket_that_may_not_be_written_to_is_told_from_one_that_nobody_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.sock");
+    let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    for (path, mode) in [(directory.path(), 0o755), (&path, 0o600)] {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(path, mode).unwrap();
+    }
+    let mut command = sockscope();
+    if !as_nobody(&mut command) {
+        return skip("needs root, to become nobody");
+    }
+    let message = format!("dial unix {}: connect: permission denied", path.display());
+    let output = support::output(command.args(["why", "--json"]).arg(message));
+    assert_eq!(output.status.code(), Some(1));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let answer = &document["answers"][0];
+    assert_eq!(
+        (&answer["errno"], &answer["request"]["call"]),
+        (&"EACCES".into(), &"connect".into())
+    );
+    assert!(reasons(answer).contains(&"no-access"), "{answer:#}");
+}
+
+#[test]
 fn a_pasted_refusal_asks_about_the_connection() {
     in_netns("why_connect::a_pasted_refusal_asks_about_the_connection", || {
         let (answers, code) = why(&["Error: connect ECONNREFUSED 127.0.0.1:3000"]);
@@ -461,11 +520,6 @@ fn what_cannot_be_asked_says_how_to() {
             &["it does not work"],
             "that is no message of a bind or a connect that failed",
             "ask by port: sockscope why 8080, or: sockscope why --connect HOST:PORT",
-        ),
-        (
-            &["--connect", "/run/x.sock"],
-            "--connect takes a host and a port, not a path",
-            "who listens at a path: sockscope list 'unix and listen'",
         ),
     ] {
         let output = sockscope().arg("why").args(args).output().unwrap();

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 
 use anyhow::Context as _;
 
-use crate::cli::error::Failure;
 use crate::cli::why::{WhyArgs, look, show};
 use crate::cli::{Exit, Io};
 use crate::diagnose::connect::{
-    Attempt, ConnectDiagnosis, ConnectFacts, ConnectRequest, Reach, diagnose_connect,
+    Attempt, ConnectDiagnosis, ConnectFacts, ConnectRequest, Reach, diagnose_connect, diagnose_path,
 };
 use crate::diagnose::{BindFacts, BindRequest, Errno, Reason, Target};
 use crate::join::join;
@@ -18,15 +17,24 @@ use crate::platform::{self, Backend, NetnsWish, PortWish, Request};
 use crate::process::Pid;
 use crate::render::diagnosis::connect;
 use crate::snapshot::{Collected, Gap, Snapshot};
+use crate::socket::{Family, Protocol};
+use crate::text::Text;
 
 /// Answers. Exit 0 when one of the addresses can be connected to, 1 when none can, 2 when that cannot be
 /// told.
-pub(super) fn run(args: &WhyArgs, targets: Vec<Target>, io: &mut Io<'_>) -> anyhow::Result<Exit> {
-    let requests = targets.into_iter().map(request).collect::<Result<Vec<_>, _>>()?;
+pub(super) fn run(args: &WhyArgs, targets: &[Target], io: &mut Io<'_>) -> anyhow::Result<Exit> {
     let mut seen = Look { args, snapshot: None, collected: None };
-    let answers = requests
+    let answers = targets
         .iter()
-        .map(|request| seen.ask(request))
+        .map(|target| match target {
+            Target::Unix(path) => seen.ask_path(path),
+            Target::Inet { protocol, address, scope, port } => seen.ask(&to(&ConnectRequest {
+                protocol: *protocol,
+                address: *address,
+                scope: scope.clone(),
+                port: *port,
+            })),
+        })
         .collect::<anyhow::Result<Vec<ConnectDiagnosis>>>()?;
     let Look { snapshot, collected, .. } = seen;
     if let (Some(path), Some(collected)) = (&args.record, collected) {
@@ -45,15 +53,8 @@ pub(super) fn run(args: &WhyArgs, targets: Vec<Target>, io: &mut Io<'_>) -> anyh
 }
 
 /// Returns whom to connect to: what stands for every address means this machine.
-fn request(target: Target) -> Result<ConnectRequest, Failure> {
-    match target {
-        Target::Inet { protocol, address, scope, port } => {
-            let asked = ConnectRequest { protocol, address, scope, port };
-            Ok(ConnectRequest { address: asked.destination(), ..asked })
-        }
-        Target::Unix(_) => Err(Failure::new("--connect takes a host and a port, not a path")
-            .hint("who listens at a path: sockscope list 'unix and listen'")),
-    }
+fn to(asked: &ConnectRequest) -> ConnectRequest {
+    ConnectRequest { address: asked.destination(), ..asked.clone() }
 }
 
 /// What was read, kept for the next address: the last look is the widest.
@@ -120,6 +121,28 @@ impl Look<'_> {
             snapshot.unread.extend(gaps);
         }
         Ok(diagnosis)
+    }
+
+    fn ask_path(&mut self, path: &Text) -> anyhow::Result<ConnectDiagnosis> {
+        let args = self.args;
+        let request = Request {
+            protocols: vec![Protocol::Unix],
+            families: vec![Family::Unix],
+            process_details: true,
+            ..Request::default()
+        };
+        let mut facts = ConnectFacts::default();
+        if args.replay.is_none() {
+            let bind = BindRequest::plain(Target::Unix(path.clone()));
+            facts.settings = platform::bind_facts(&bind);
+        }
+        let snapshot = self.read(&request)?;
+        facts.stopped = reach::stopped(&owners(snapshot));
+        let diagnosis = diagnose_path(snapshot, &facts, path);
+        if args.no_probe || args.replay.is_some() {
+            return Ok(diagnosis);
+        }
+        Ok(diagnosis.with_attempt(reach::attempt_path(path, args.timeout), &facts))
     }
 
     fn read(&mut self, request: &Request) -> anyhow::Result<&Snapshot> {

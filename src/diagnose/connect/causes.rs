@@ -12,13 +12,13 @@ use crate::socket::{Endpoint, Protocol, Queues, Socket};
 use crate::state::TcpState;
 use crate::text::Text;
 
-fn cause(reason: Reason, certainty: Certainty, sockets: &[&Entry]) -> Cause {
+pub(super) fn cause(reason: Reason, certainty: Certainty, sockets: &[&Entry]) -> Cause {
     let sockets = sockets.iter().map(|&entry| entry.clone()).collect();
     Cause { reason, certainty, sockets, evidence: Vec::new() }
 }
 
 impl Cause {
-    fn shown_by(mut self, evidence: impl Into<String>) -> Self {
+    pub(super) fn shown_by(mut self, evidence: impl Into<String>) -> Self {
         self.evidence.push(evidence.into());
         self
     }
@@ -121,7 +121,7 @@ pub(super) fn of_answer(case: &Case<'_>, found: &Found<'_>) -> (Reach, Vec<Cause
 }
 
 /// Returns a listener's queue: how many wait, and how many may.
-const fn queue(entry: &Entry) -> Option<(u32, u32)> {
+pub(super) const fn queue(entry: &Entry) -> Option<(u32, u32)> {
     match entry.socket.queues {
         Some(Queues::Backlog { pending, limit: Some(limit) }) => Some((pending, limit)),
         Some(Queues::Backlog { limit: None, .. } | Queues::Bytes { .. }) | None => None,
@@ -129,7 +129,7 @@ const fn queue(entry: &Entry) -> Option<(u32, u32)> {
 }
 
 /// `sk_acceptq_is_full`, linux/include/net/sock.h.
-const fn is_full((pending, limit): (u32, u32)) -> bool {
+pub(super) const fn is_full((pending, limit): (u32, u32)) -> bool {
     pending > limit
 }
 
@@ -151,7 +151,7 @@ fn waiting(case: &Case<'_>) -> Option<String> {
     }
 }
 
-fn is_stopped(facts: &ConnectFacts, entry: &Entry) -> bool {
+pub(super) fn is_stopped(facts: &ConnectFacts, entry: &Entry) -> bool {
     let owners = entry.ownership.owners();
     !owners.is_empty() && owners.iter().all(|owner| facts.stopped.contains(&owner.process.pid))
 }
@@ -228,13 +228,17 @@ pub(super) fn no_source_port(case: &Case<'_>) -> Option<Cause> {
 }
 
 /// Returns what made the attempt end otherwise than was predicted.
-pub(super) fn unforeseen(diagnosis: &ConnectDiagnosis, facts: &ConnectFacts) -> Vec<Cause> {
+pub(super) fn unforeseen(
+    request: &ConnectRequest,
+    diagnosis: &ConnectDiagnosis,
+    facts: &ConnectFacts,
+) -> Vec<Cause> {
     let possible = |reason| cause(reason, Certainty::Possible, &[]);
     let overflowed = facts.overflows.filter(|&overflows| overflows > 0).map(|overflows| {
         cause(Reason::BacklogFull, Certainty::Likely, &[])
             .shown_by(format!("the kernel dropped {overflows} at full queues meanwhile"))
     });
-    let is_local = facts.is_local(diagnosis.request.destination()) == Some(true);
+    let is_local = facts.is_local(request.destination()) == Some(true);
     match (diagnosis.verdict, diagnosis.prediction) {
         (Reach::Connects, Reach::Fails { .. }) => vec![possible(Reason::Redirected)],
         (Reach::Connects | Reach::Unknown, _) => Vec::new(),
@@ -264,16 +268,21 @@ pub(super) fn remedies(request: &ConnectRequest, causes: &[Cause]) -> Vec<Remedy
     remedies
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "most reasons are those of a bind")]
-fn of_cause(request: &ConnectRequest, cause: &Cause) -> Vec<Remedy> {
-    let port = request.port;
-    let to = request.destination();
-    let advice = |text: String, command: Option<String>| Remedy {
+/// Returns what a person decides, and what to type for it.
+pub(super) fn advice(text: impl Into<String>, command: Option<&str>) -> Remedy {
+    let (text, command) = (text.into(), command.map(str::to_owned));
+    Remedy {
         action: Action::Advice { text, command },
         harm: Harm::None,
         breaks: None,
         clears: Vec::new(),
-    };
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "most reasons are those of a bind")]
+fn of_cause(request: &ConnectRequest, cause: &Cause) -> Vec<Remedy> {
+    let port = request.port;
+    let to = request.destination();
     let first = |entries: &[Entry]| {
         entries.iter().flat_map(|entry| entry.ownership.owners()).next().cloned()
     };
@@ -282,7 +291,7 @@ fn of_cause(request: &ConnectRequest, cause: &Cause) -> Vec<Remedy> {
             let mut ways: Vec<Remedy> = instead(cause, to)
                 .map(|end| {
                     let text = format!("connect to {end}, where it listens");
-                    advice(text, Some(format!("sockscope why --connect {end}")))
+                    advice(text, Some(&format!("sockscope why --connect {end}")))
                 })
                 .collect();
             let any = if to.is_ipv4() { "0.0.0.0" } else { "::" };
@@ -291,16 +300,16 @@ fn of_cause(request: &ConnectRequest, cause: &Cause) -> Vec<Remedy> {
         }
         Reason::NobodyListens => {
             vec![advice(
-                "start the server, or see what listens here".to_owned(),
-                Some("sockscope list listen".to_owned()),
+                "start the server, or see what listens here",
+                Some("sockscope list listen"),
             )]
         }
         Reason::BacklogFull => vec![
             advice(
-                "find out why it does not accept: it is busy, stuck or stopped".to_owned(),
-                Some(format!("sockscope port {port}")),
+                "find out why it does not accept: it is busy, stuck or stopped",
+                Some(&format!("sockscope port {port}")),
             ),
-            advice("a longer queue: the program's listen, and net.core.somaxconn".to_owned(), None),
+            advice("a longer queue: the program's listen, and net.core.somaxconn", None),
         ],
         Reason::Stopped => cause
             .sockets
@@ -314,12 +323,12 @@ fn of_cause(request: &ConnectRequest, cause: &Cause) -> Vec<Remedy> {
         Reason::OtherNamespace => first(&cause.sockets)
             .map(|owner| {
                 let command = format!("nsenter --net --target {} COMMAND", owner.process.pid);
-                advice("connect from within that namespace".to_owned(), Some(command))
+                advice("connect from within that namespace", Some(&command))
             })
             .into_iter()
             .collect(),
         Reason::NoRoute => {
-            vec![advice("look at the routes".to_owned(), Some(format!("ip route get {to}")))]
+            vec![advice("look at the routes", Some(&format!("ip route get {to}")))]
         }
         Reason::NoSourcePort => vec![advice(
             "let the clients keep connections open, or widen net.ipv4.ip_local_port_range"
@@ -327,10 +336,7 @@ fn of_cause(request: &ConnectRequest, cause: &Cause) -> Vec<Remedy> {
             None,
         )],
         Reason::PacketFilter => {
-            vec![advice(
-                "look at the packet filter (root)".to_owned(),
-                Some("nft list ruleset".to_owned()),
-            )]
+            vec![advice("look at the packet filter (root)", Some("nft list ruleset"))]
         }
         _ => Vec::new(),
     }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use crate::diagnose::Target;
 use crate::diagnose::connect::{Attempt, ConnectDiagnosis, Reach};
 use crate::render::diagnosis::json::{self, Answer};
 use crate::render::diagnosis::{Options, Page, in_words};
@@ -57,7 +58,7 @@ fn target(diagnosis: &ConnectDiagnosis) -> String {
 
 /// Returns the verdict as the end of a sentence that begins with the address.
 fn verdict(diagnosis: &ConnectDiagnosis) -> String {
-    let is_udp = diagnosis.request.protocol == Protocol::Udp;
+    let is_udp = matches!(diagnosis.request, Target::Inet { protocol: Protocol::Udp, .. });
     match diagnosis.verdict {
         Reach::Connects if is_udp => "yes, a datagram is received".to_owned(),
         Reach::Connects => "yes, it connects".to_owned(),
@@ -75,7 +76,8 @@ fn verdict(diagnosis: &ConnectDiagnosis) -> String {
 fn tried(attempt: &Attempt) -> String {
     match attempt {
         Attempt::Connected { from } => {
-            format!("a connection, from {from}; closed at once, nothing was sent")
+            let from = from.map_or_else(String::new, |from| format!(", from {from}"));
+            format!("a connection{from}; closed at once, nothing was sent")
         }
         Attempt::Failed { errno: Some(errno) } => format!("a connection: {errno:?}"),
         Attempt::Failed { errno: None } => "a connection, in vain".to_owned(),

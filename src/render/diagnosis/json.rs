@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::diagnose::connect::{Attempt, ConnectDiagnosis, ConnectRequest, Reach};
+use crate::diagnose::connect::{Attempt, ConnectDiagnosis, Reach};
 use crate::diagnose::{Call, Cause, Certainty, Diagnosis, Probe, Remedy, Target, Verdict};
 use crate::render::diagnosis::way_out;
 use crate::render::json::{Device, Socket};
@@ -165,7 +165,7 @@ impl<'a> From<&'a ConnectDiagnosis> for Answer<'a> {
             Some(Attempt::NotMade { why }) => (Some("not-made"), Some(why.as_str())),
         };
         Self {
-            request: Asked::from(&diagnosis.request),
+            request: Asked::plain("connect", &diagnosis.request),
             verdict: reach(diagnosis.verdict),
             call,
             errno,
@@ -179,14 +179,15 @@ impl<'a> From<&'a ConnectDiagnosis> for Answer<'a> {
     }
 }
 
-impl<'a> From<&'a ConnectRequest> for Asked<'a> {
-    fn from(request: &'a ConnectRequest) -> Self {
-        Self {
-            call: "connect",
-            protocol: Some(request.protocol),
-            address: Some(request.address),
-            scope: request.scope.as_ref().map(Device::from),
-            port: Some(request.port),
+impl<'a> Asked<'a> {
+    /// Returns a question about this target, without options.
+    fn plain(call: &'static str, target: &'a Target) -> Self {
+        let mut asked = Self {
+            call,
+            protocol: None,
+            address: None,
+            scope: None,
+            port: None,
             path: None,
             reuse_address: false,
             reuse_port: false,
@@ -194,7 +195,17 @@ impl<'a> From<&'a ConnectRequest> for Asked<'a> {
             device: None,
             uid: None,
             pid: None,
+        };
+        match target {
+            Target::Inet { protocol, address, scope, port } => {
+                asked.protocol = Some(*protocol);
+                asked.address = Some(*address);
+                asked.scope = scope.as_ref().map(Device::from);
+                asked.port = Some(*port);
+            }
+            Target::Unix(path) => asked.path = Some(path.to_lossy().into_owned()),
         }
+        asked
     }
 }
 
@@ -210,30 +221,15 @@ const fn reach(reach: Reach) -> &'static str {
 impl<'a> Asked<'a> {
     fn new(diagnosis: &'a Diagnosis) -> Self {
         let request = &diagnosis.request;
-        let mut asked = Self {
-            call: "bind",
-            protocol: None,
-            address: None,
-            scope: None,
-            port: None,
-            path: None,
+        Self {
             reuse_address: request.reuse_address,
             reuse_port: request.reuse_port,
             v6only: request.v6only,
             device: request.device.as_ref().map(Device::from),
             uid: request.by.uid.map(|uid| uid.0),
             pid: request.by.pid.map(|pid| pid.0),
-        };
-        match &request.target {
-            Target::Inet { protocol, address, scope, port } => {
-                asked.protocol = Some(*protocol);
-                asked.address = Some(*address);
-                asked.scope = scope.as_ref().map(Device::from);
-                asked.port = Some(*port);
-            }
-            Target::Unix(path) => asked.path = Some(path.to_lossy().into_owned()),
+            ..Self::plain("bind", &request.target)
         }
-        asked
     }
 }
 

@@ -38,6 +38,9 @@ use crate::socket::{Inode, NetnsId};
 /// More threads than this gain little: they meet at the kernel's locks.
 const MOST_THREADS: usize = 4;
 
+/// So many processes are read in the time that a thread takes to start.
+const A_THREADS_WORTH: usize = 16;
+
 /// A table of more descriptors than this is read by several threads.
 const CHUNK: usize = 512;
 
@@ -152,9 +155,9 @@ pub(crate) fn scan(wanted: Option<&HashSet<Inode>>) -> Scan {
         Err(errno) => return unreadable(errno),
     };
     let walk = Walk { proc, wanted };
-    let mut found = deal(&pids, |&pid, worker| walk.process(pid, worker));
+    let mut found = deal(&pids, A_THREADS_WORTH, |&pid, worker| walk.process(pid, worker));
     let shared = std::mem::take(&mut found.shared);
-    found.add(deal(&shared, |chunk, worker| walk.chunk(chunk, worker)));
+    found.add(deal(&shared, 1, |chunk, worker| walk.chunk(chunk, worker)));
 
     found.holdings.sort();
     let mut gaps = failed(std::mem::take(&mut found.failures));
@@ -205,8 +208,9 @@ fn failed(failures: Vec<(Pid, Errno)>) -> Vec<Gap> {
         .collect()
 }
 
-/// Deals the jobs to several threads, each taking the next one when it is done with its last.
-fn deal<J: Sync>(jobs: &[J], work: impl Fn(&J, &mut Worker) + Sync) -> Found {
+/// Deals the jobs to several threads, each taking the next one when it is done with its last; `worth`
+/// jobs are worth starting a thread for.
+fn deal<J: Sync>(jobs: &[J], worth: usize, work: impl Fn(&J, &mut Worker) + Sync) -> Found {
     let next = AtomicUsize::new(0);
     let run = || {
         let mut worker = Worker { found: Found::default(), numbers: Vec::new(), buffer: buffer() };
@@ -215,8 +219,12 @@ fn deal<J: Sync>(jobs: &[J], work: impl Fn(&J, &mut Worker) + Sync) -> Found {
         }
         worker.found
     };
-    let threads =
-        thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS).min(jobs.len());
+    let threads = match jobs.len() / worth {
+        0 | 1 => 1,
+        worth => {
+            thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS).min(worth)
+        }
+    };
     thread::scope(|scope| {
         // Where no thread can be had, the others do its work.
         let others: Vec<_> = (1..threads)

@@ -28,7 +28,7 @@ pub(crate) fn scan(wanted: &HashSet<Inode>, deadline: Deadline) -> Scan {
         Err(errno) => return unreadable(errno),
     };
     let walk = Walk { proc, wanted: Some(wanted) };
-    let mut found = deal(&pids, |&pid, worker| {
+    let mut found = deal(&pids, super::A_THREADS_WORTH, |&pid, worker| {
         let result = walk.read_own_tables(pid, worker, deadline);
         worker.note(Pid(pid), result);
     });

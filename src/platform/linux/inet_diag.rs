@@ -10,6 +10,7 @@ use zerocopy::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::diag_details;
+use super::diag_request;
 use super::netlink::Attributes;
 use crate::platform::PortWish;
 use crate::process::Uid;
@@ -256,8 +257,7 @@ pub(crate) fn decode_socket(message: &[u8], protocol: Protocol) -> Option<Socket
     };
     socket.local = end(row.id.source, row.id.source_port);
     socket.peer = end(row.id.destination, row.id.destination_port);
-    let [low, high] = row.id.cookie;
-    socket.cookie = Some(Cookie(u64::from(high) << 32 | u64::from(low)));
+    socket.cookie = Some(diag_request::cookie(row.id.cookie));
     // Without inode nobody owns it, and the kernel's 0 is no user (`inet_twsk_diag_fill`).
     socket.inode = (row.inode != 0).then(|| Inode(u64::from(row.inode)));
     socket.uid = socket.inode.map(|_| Uid(row.uid));

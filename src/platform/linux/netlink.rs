@@ -298,6 +298,15 @@ impl<'a> Iterator for Attributes<'a> {
     }
 }
 
+impl Attributes<'_> {
+    /// Returns the n-th number of the first attribute of this type.
+    pub(super) fn number(mut self, kind: u16, index: usize) -> Option<u32> {
+        let (_, value) = self.find(|(found, _)| *found == kind)?;
+        let (numbers, _) = value.as_chunks();
+        numbers.get(index).copied().map(u32::from_ne_bytes)
+    }
+}
+
 /// Returns the messages of a recorded dump.
 #[cfg(test)]
 pub(super) fn recorded_messages(datagrams: &[u8]) -> Vec<Vec<u8>> {

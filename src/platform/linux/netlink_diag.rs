@@ -5,10 +5,9 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::diag_request;
 use super::netlink::Attributes;
-use crate::socket::{
-    Cookie, Endpoint, Family, Inode, Protocol, Queues, Socket, SocketId, SocketType,
-};
+use crate::socket::{Endpoint, Family, Protocol, Queues, Socket, SocketId, SocketType};
 
 const AF_NETLINK: u8 = 16;
 /// Those of every netlink protocol (`NDIAG_PROTO_ALL`).
@@ -17,18 +16,6 @@ const SHOW_MEMORY: u32 = 0x01;
 const ATTRIBUTE_MEMORY: u16 = 0;
 /// `NETLINK_CONNECTED`, linux/net/netlink/af_netlink.h.
 const CONNECTED: u8 = 1;
-
-/// `struct netlink_diag_req`.
-#[derive(Debug, IntoBytes, Immutable)]
-#[repr(C)]
-struct DiagRequest {
-    family: u8,
-    protocol: u8,
-    padding: u16,
-    inode: u32,
-    show: u32,
-    cookie: [u32; 2],
-}
 
 /// `struct netlink_diag_msg`.
 #[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -48,16 +35,7 @@ struct DiagMessage {
 
 /// Returns the body of a request for all netlink sockets.
 pub(crate) fn encode_request() -> Vec<u8> {
-    DiagRequest {
-        family: AF_NETLINK,
-        protocol: EVERY_PROTOCOL,
-        padding: 0,
-        inode: 0,
-        show: SHOW_MEMORY,
-        cookie: [0; 2],
-    }
-    .as_bytes()
-    .to_vec()
+    diag_request::encode(AF_NETLINK, EVERY_PROTOCOL, SHOW_MEMORY)
 }
 
 /// Decodes one row; `None` when the message is too short or of another family. The identity is the
@@ -72,12 +50,9 @@ pub(crate) fn decode_socket(message: &[u8]) -> Option<Socket> {
     let end = |port| Some(Endpoint::Netlink { protocol: row.protocol, port });
     socket.local = end(row.port);
     socket.peer = end(row.peer_port).filter(|_| row.state == CONNECTED);
-    let [low, high] = row.cookie;
-    socket.cookie = Some(Cookie(u64::from(high) << 32 | u64::from(low)));
-    socket.inode = (row.inode != 0).then_some(Inode(u64::from(row.inode)));
-    let memory = Attributes(attributes).find(|(kind, _)| *kind == ATTRIBUTE_MEMORY);
-    let number =
-        |index: usize| u32::read_from_bytes(memory?.1.get(index * 4..(index + 1) * 4)?).ok();
+    socket.cookie = Some(diag_request::cookie(row.cookie));
+    socket.inode = diag_request::inode(row.inode);
+    let number = |index| Attributes(attributes).number(ATTRIBUTE_MEMORY, index);
     // SK_MEMINFO_RMEM_ALLOC and SK_MEMINFO_WMEM_ALLOC, linux/include/uapi/linux/sock_diag.h.
     socket.queues = number(0).zip(number(2)).map(|(recv, send)| Queues::Bytes { recv, send });
     Some(socket)
@@ -88,6 +63,7 @@ mod tests {
     use super::super::netlink::recorded_messages;
     use super::super::proc_net::{self, ByteOrder};
     use super::*;
+    use crate::socket::Inode;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 

@@ -5,11 +5,10 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::diag_request;
 use super::netlink::Attributes;
 use crate::process::Uid;
-use crate::socket::{
-    Cookie, Endpoint, Family, Inode, Protocol, Queues, Socket, SocketId, SocketType,
-};
+use crate::socket::{Endpoint, Family, Inode, Protocol, Queues, Socket, SocketId, SocketType};
 use crate::state::TcpState;
 use crate::text::Text;
 
@@ -31,19 +30,6 @@ const ATTRIBUTE_PEER: u16 = 2;
 const ATTRIBUTE_WAITING: u16 = 3;
 const ATTRIBUTE_QUEUES: u16 = 4;
 const ATTRIBUTE_UID: u16 = 7;
-
-/// `struct unix_diag_req`.
-#[derive(Debug, IntoBytes, Immutable)]
-#[repr(C)]
-struct DiagRequest {
-    family: u8,
-    protocol: u8,
-    padding: u16,
-    states: u32,
-    inode: u32,
-    show: u32,
-    cookie: [u32; 2],
-}
 
 /// `struct unix_diag_msg`.
 #[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -81,7 +67,7 @@ pub(super) type Bound = (Inode, Option<File>);
 
 /// Returns the body of a request for the files that sockets are bound to.
 pub(super) fn encode_file_request() -> Vec<u8> {
-    request(u32::MAX, SHOW_FILE)
+    diag_request::encode_in_states(AF_UNIX, u32::MAX, SHOW_FILE)
 }
 
 /// Decodes a row of the answer; `None` when the message is too short.
@@ -95,14 +81,8 @@ pub(super) fn decode_file(message: &[u8]) -> Option<Bound> {
 /// Returns the body of a request for the sockets in one of these states: a bit for each, of which
 /// UNIX sockets use those of LISTEN, ESTABLISHED and CLOSE.
 pub(crate) fn encode_request(states: u32) -> Vec<u8> {
-    request(states, SHOW_NAME | SHOW_PEER | SHOW_WAITING | SHOW_QUEUES | SHOW_UID)
-}
-
-fn request(states: u32, show: u32) -> Vec<u8> {
-    let family = AF_UNIX;
-    DiagRequest { family, protocol: 0, padding: 0, states, inode: 0, show, cookie: [0; 2] }
-        .as_bytes()
-        .to_vec()
+    let show = SHOW_NAME | SHOW_PEER | SHOW_WAITING | SHOW_QUEUES | SHOW_UID;
+    diag_request::encode_in_states(AF_UNIX, states, show)
 }
 
 /// Decodes one row; `None` when the message is too short or of another family. The identity is the
@@ -121,9 +101,8 @@ pub(crate) fn decode_socket(message: &[u8]) -> Option<Socket> {
     socket.peer_inode = attribute(ATTRIBUTE_PEER).and_then(|value| decode_inodes(value).next());
     socket.waiting_inodes =
         attribute(ATTRIBUTE_WAITING).map(decode_inodes).into_iter().flatten().collect();
-    let [low, high] = row.cookie;
-    socket.cookie = Some(Cookie(u64::from(high) << 32 | u64::from(low)));
-    socket.inode = (row.inode != 0).then_some(Inode(u64::from(row.inode)));
+    socket.cookie = Some(diag_request::cookie(row.cookie));
+    socket.inode = diag_request::inode(row.inode);
     socket.uid = attribute(ATTRIBUTE_UID)
         .and_then(|value| u32::read_from_prefix(value).ok())
         .filter(|_| socket.inode.is_some())
@@ -160,6 +139,7 @@ fn decode_name(name: &[u8]) -> Option<Endpoint> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::socket::Cookie;
     use proptest::prelude::*;
 
     /// Returns a row with these attributes, all of them with values.

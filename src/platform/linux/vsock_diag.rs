@@ -5,23 +5,11 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::socket::{Cookie, Endpoint, Family, Inode, Protocol, Socket, SocketId, SocketType};
+use super::diag_request;
+use crate::socket::{Endpoint, Family, Protocol, Socket, SocketId, SocketType};
 use crate::state::TcpState;
 
 const AF_VSOCK: u8 = 40;
-
-/// `struct vsock_diag_req`.
-#[derive(Debug, IntoBytes, Immutable)]
-#[repr(C)]
-struct DiagRequest {
-    family: u8,
-    protocol: u8,
-    padding: u16,
-    states: u32,
-    inode: u32,
-    show: u32,
-    cookie: [u32; 2],
-}
 
 /// `struct vsock_diag_msg`.
 #[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -42,18 +30,7 @@ struct DiagMessage {
 
 /// Returns the body of a request for all vsock sockets.
 pub(crate) fn encode_request() -> Vec<u8> {
-    let states = u32::MAX;
-    DiagRequest {
-        family: AF_VSOCK,
-        protocol: 0,
-        padding: 0,
-        states,
-        inode: 0,
-        show: 0,
-        cookie: [0; 2],
-    }
-    .as_bytes()
-    .to_vec()
+    diag_request::encode_in_states(AF_VSOCK, u32::MAX, 0)
 }
 
 /// Decodes one row; `None` when the message is too short or of another family. The identity is the
@@ -70,15 +47,15 @@ pub(crate) fn decode_socket(message: &[u8]) -> Option<Socket> {
     // Without a peer both are "any".
     socket.peer = (row.peer_cid != u32::MAX || row.peer_port != u32::MAX)
         .then_some(Endpoint::Vsock { cid: row.peer_cid, port: row.peer_port });
-    let [low, high] = row.cookie;
-    socket.cookie = Some(Cookie(u64::from(high) << 32 | u64::from(low)));
-    socket.inode = (row.inode != 0).then_some(Inode(u64::from(row.inode)));
+    socket.cookie = Some(diag_request::cookie(row.cookie));
+    socket.inode = diag_request::inode(row.inode);
     Some(socket)
 }
 
 #[cfg(all(test, target_endian = "little"))]
 mod tests {
     use super::*;
+    use crate::socket::{Cookie, Inode};
     use proptest::prelude::*;
 
     fn row(state: u8, local: [u32; 2], peer: [u32; 2]) -> Vec<u8> {

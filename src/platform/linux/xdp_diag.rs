@@ -5,11 +5,10 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::diag_request;
 use super::netlink::Attributes;
 use crate::process::Uid;
-use crate::socket::{
-    Cookie, Endpoint, Family, Inode, Interface, Protocol, Queues, Socket, SocketId, SocketType,
-};
+use crate::socket::{Endpoint, Family, Interface, Protocol, Queues, Socket, SocketId, SocketType};
 
 const AF_XDP: u8 = 44;
 
@@ -21,18 +20,6 @@ const SHOW_MEMORY: u32 = 1 << 3;
 const ATTRIBUTE_INFO: u16 = 1;
 const ATTRIBUTE_UID: u16 = 2;
 const ATTRIBUTE_MEMORY: u16 = 8;
-
-/// `struct xdp_diag_req`.
-#[derive(Debug, IntoBytes, Immutable)]
-#[repr(C)]
-struct DiagRequest {
-    family: u8,
-    protocol: u8,
-    padding: u16,
-    inode: u32,
-    show: u32,
-    cookie: [u32; 2],
-}
 
 /// `struct xdp_diag_msg`.
 #[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -48,10 +35,7 @@ struct DiagMessage {
 
 /// Returns the body of a request for all `AF_XDP` sockets.
 pub(crate) fn encode_request() -> Vec<u8> {
-    let show = SHOW_INFO | SHOW_MEMORY;
-    DiagRequest { family: AF_XDP, protocol: 0, padding: 0, inode: 0, show, cookie: [0; 2] }
-        .as_bytes()
-        .to_vec()
+    diag_request::encode(AF_XDP, 0, SHOW_INFO | SHOW_MEMORY)
 }
 
 /// Decodes one row; `None` when the message is too short or of another family. The identity is the
@@ -61,11 +45,7 @@ pub(crate) fn decode_socket(message: &[u8]) -> Option<Socket> {
     if row.family != AF_XDP {
         return None;
     }
-    // The n-th number of an attribute.
-    let number = |kind, index: usize| {
-        let (_, value) = Attributes(attributes).find(|(found, _)| *found == kind)?;
-        u32::read_from_bytes(value.get(index * 4..(index + 1) * 4)?).ok()
-    };
+    let number = |kind, index| Attributes(attributes).number(kind, index);
     let mut socket = Socket::new(SocketId(0), Protocol::Xdp, Family::Xdp);
     socket.socket_type = SocketType::from_linux(row.kind.into());
     // One that is not bound has no device.
@@ -74,9 +54,8 @@ pub(crate) fn decode_socket(message: &[u8]) -> Option<Socket> {
     socket.local = interface
         .zip(number(ATTRIBUTE_INFO, 1))
         .map(|(interface, queue)| Endpoint::Xdp { interface, queue });
-    let [low, high] = row.cookie;
-    socket.cookie = Some(Cookie(u64::from(high) << 32 | u64::from(low)));
-    socket.inode = (row.inode != 0).then_some(Inode(u64::from(row.inode)));
+    socket.cookie = Some(diag_request::cookie(row.cookie));
+    socket.inode = diag_request::inode(row.inode);
     socket.uid = number(ATTRIBUTE_UID, 0).filter(|_| socket.inode.is_some()).map(Uid);
     // SK_MEMINFO_RMEM_ALLOC and SK_MEMINFO_WMEM_ALLOC, linux/include/uapi/linux/sock_diag.h.
     let queues = number(ATTRIBUTE_MEMORY, 0).zip(number(ATTRIBUTE_MEMORY, 2));
@@ -88,6 +67,7 @@ pub(crate) fn decode_socket(message: &[u8]) -> Option<Socket> {
 mod tests {
     use super::super::kernel_ports::tests::attribute;
     use super::*;
+    use crate::socket::{Cookie, Inode};
     use proptest::prelude::*;
 
     fn row(attributes: &[Vec<u8>]) -> Vec<u8> {

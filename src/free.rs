@@ -123,10 +123,8 @@ impl Plan {
     /// Takes for each socket the first step that clears it.
     fn choose_least_harm(&mut self) {
         let mut cleared: BTreeSet<SocketId> = BTreeSet::new();
-        let is_ours = |step: &&mut Step| {
-            let by_hand = matches!(step.remedy.action, Action::Advice { .. });
-            step.obstacle.is_none() && !by_hand
-        };
+        let is_ours =
+            |step: &&mut Step| step.obstacle.is_none() && !is_by_hand(&step.remedy.action);
         for step in self.steps.iter_mut().filter(is_ours) {
             let clears = &step.remedy.clears;
             step.is_chosen = clears.iter().any(|id| !cleared.contains(id));
@@ -138,7 +136,7 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// When there is no such step, or it is not possible.
+    /// When there is no such step, or it is not possible, or a person's to do.
     pub fn choose(&mut self, numbers: &[usize]) -> Result<(), String> {
         let steps = self.steps.len();
         for &number in numbers {
@@ -152,6 +150,9 @@ impl Plan {
             };
             if let Some(obstacle) = &step.obstacle {
                 return Err(format!("step {number} is not possible: {obstacle}"));
+            }
+            if is_by_hand(&step.remedy.action) {
+                return Err(format!("step {number} is yours to do by hand"));
             }
         }
         for (number, step) in (1..).zip(&mut self.steps) {
@@ -253,6 +254,11 @@ pub fn still_holding<'a>(planned: &'a [Arc<Process>], now: &[Entry]) -> Vec<&'a 
         owners.map(|owner| identity(&owner.process)).collect();
     let planned = planned.iter().map(|process| &**process);
     planned.filter(|process| holders.contains(&identity(process))).collect()
+}
+
+/// Returns true for what a person does, and no step of ours.
+const fn is_by_hand(action: &Action) -> bool {
+    matches!(action, Action::Advice { .. } | Action::Continue { .. })
 }
 
 /// Returns why a remedy is not possible.

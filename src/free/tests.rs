@@ -192,3 +192,17 @@ fn a_unit_that_only_the_diagnosis_knows_is_stopped() {
     let plan = Plan::new(vec![systemd], vec![remedy.clone(), remedy], &means);
     assert_eq!((chosen(&plan), plan.left().len()), (vec!["stop-unit"], 0));
 }
+
+#[test]
+fn what_a_person_does_is_never_taken() {
+    let action = Action::Advice { text: "stop the other server".to_owned(), command: None };
+    let in_the_way = listener(vec![owner(1, &[], "/init.scope")]);
+    let clears = vec![in_the_way.socket.id];
+    let remedy = Remedy { action, harm: Harm::Service, breaks: None, clears };
+    let (asker, patience) = (asker(), Duration::from_secs(90));
+    let means = Means { asker: &asker, patience, has_program: &|_| true };
+    let mut plan = Plan::new(vec![in_the_way], vec![remedy], &means);
+    assert_eq!((chosen(&plan).len(), plan.left().len()), (0, 1));
+    assert_eq!(plan.choose(&[1]), Err("step 1 is yours to do by hand".to_owned()));
+    assert_eq!((chosen(&plan).len(), plan.left().len()), (0, 1));
+}

@@ -177,6 +177,18 @@ fn a_listener_that_was_shut_down_and_is_still_open() {
     });
 }
 
+#[test]
+fn a_listener_that_was_shut_down_before_anybody_came() {
+    in_netns("why::a_listener_that_was_shut_down_before_anybody_came", || {
+        let listener = Socket::from(plain_listener(8080));
+        listener.shutdown(Shutdown::Both).unwrap();
+        // Nothing tells it from a socket that never listened.
+        let answer = answer(&["127.0.0.1:8080"]);
+        let cause = fails_because(&answer, "bound-only");
+        assert_eq!((owner(cause), actions(&answer)), (me(), vec!["end"]));
+    });
+}
+
 /// Python that listens at 8080 without options.
 const LISTEN: &str = "
 import ctypes, os, socket, subprocess, sys, threading, time

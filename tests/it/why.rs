@@ -189,6 +189,36 @@ fn a_listener_that_was_shut_down_before_anybody_came() {
     });
 }
 
+#[test]
+fn a_listener_that_was_destroyed_from_outside() {
+    in_netns("why::a_listener_that_was_destroyed_from_outside", || {
+        let Some(ss) = program("ss") else { return skip("needs ss") };
+        let _listener = plain_listener(8080);
+        let mut destroy = Command::new(ss);
+        destroy.args(["-K", "state", "listening", "sport", "=", ":8080"]);
+        assert!(destroy.output().unwrap().status.success());
+        if sockscope().args(["list", "-q", "listen"]).output().unwrap().status.success() {
+            return skip("needs a kernel that destroys sockets (INET_DIAG_DESTROY)");
+        }
+        let answer = answer(&["127.0.0.1:8080"]);
+        let cause = fails_because(&answer, "bound-only");
+        assert_eq!((owner(cause), actions(&answer)), (me(), vec!["end"]));
+    });
+}
+
+#[test]
+fn a_holder_that_came_and_went_is_said_to_be_gone() {
+    in_netns("why::a_holder_that_came_and_went_is_said_to_be_gone", || {
+        let message = "listen tcp 127.0.0.1:8080: bind: address already in use";
+        let listener = plain_listener(8080);
+        fails_because(&answer(&[message]), "listener");
+        drop(listener);
+        let answer = answer(&[message]);
+        assert_eq!(answer["verdict"], "free");
+        cause(&answer, "gone");
+    });
+}
+
 /// Python that listens at 8080 without options.
 const LISTEN: &str = "
 import ctypes, os, socket, subprocess, sys, threading, time

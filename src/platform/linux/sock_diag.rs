@@ -137,7 +137,7 @@ impl<'a> Reader<'a> {
 
     fn dump(mut self, request: &Request) -> Result<Dump, CollectError> {
         self.details = request.details;
-        // Whoever wants all of IP's, or all there is, names none of what a kernel may lack.
+        // Whoever wants all of IP's, or all there is, names none of what a kernel may be without.
         self.by_name = !request.protocols.contains(&Protocol::Raw);
         let states = state_bits(request);
         for table in tables(request) {
@@ -201,7 +201,8 @@ impl<'a> Reader<'a> {
                     && self.directory.exists() =>
             {
                 self.success = true;
-                if self.by_name || matches!(table.family, Family::Packet | Family::Netlink) {
+                let always = matches!(table.family, Family::Packet | Family::Netlink);
+                if self.by_name || always || self.has_sockets(table.protocol) {
                     let gap = Gap::new(Missing::Sockets, "this kernel cannot list them").count(1);
                     self.gaps.push(gap.detail(table.to_string()));
                 }
@@ -258,6 +259,29 @@ impl<'a> Reader<'a> {
             ) => return false,
         };
         self.directory.join(brother).exists()
+    }
+
+    /// Returns whether the kernel makes sockets of a protocol, though it may lack the module that lists
+    /// them (`proto_seq_show`, linux/net/core/sock.c).
+    fn has_sockets(&self, protocol: Protocol) -> bool {
+        let name = match protocol {
+            Protocol::Vsock => "AF_VSOCK",
+            Protocol::Xdp => "XDP",
+            Protocol::Mptcp => "MPTCP",
+            Protocol::Sctp => "SCTP",
+            // Those that every kernel can list, or that are a gap in any case.
+            Protocol::Tcp
+            | Protocol::Udp
+            | Protocol::Udplite
+            | Protocol::Icmp
+            | Protocol::Raw
+            | Protocol::Unix
+            | Protocol::Packet
+            | Protocol::Netlink => return false,
+        };
+        let protocols = std::fs::read_to_string(self.directory.join("protocols"));
+        let names = |line: &str| line.split_ascii_whitespace().next() == Some(name);
+        protocols.is_ok_and(|text| text.lines().any(names))
     }
 
     fn odd_rows(&mut self, table: Table, count: usize, why: &str) {

@@ -144,6 +144,15 @@ pub fn run(args: &WhyArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         }
         answers.push(diagnosis);
     }
+    if may_be_elsewhere(args, &answers) {
+        let everywhere = platform::native()
+            .collect(&Request { netns: NetnsWish::All, ..request(args, &requests) });
+        if let Ok(everywhere) = everywhere.map(join) {
+            for answer in &mut answers {
+                answer.add_elsewhere(&everywhere);
+            }
+        }
+    }
     let look = look(args, io);
     let causes = answers.iter().flat_map(|answer| &answer.causes);
     show(causes, snapshot, io, |snapshot, out| match look {
@@ -183,8 +192,31 @@ fn options(args: &WhyArgs, names: &SystemNames) -> anyhow::Result<BindRequest> {
     Ok(options)
 }
 
+/// Whether it is worth looking into other network namespaces: where nothing is in the way here, the
+/// one who asks may look in the wrong one.
+fn may_be_elsewhere(args: &WhyArgs, answers: &[Diagnosis]) -> bool {
+    let is_free = |answer: &Diagnosis| match answer.request.target {
+        Target::Inet { port, .. } => port != 0 && answer.verdict == Verdict::Free,
+        Target::Unix(_) => false,
+    };
+    platform::has_namespaces()
+        && args.replay.is_none()
+        && args.pid.is_none()
+        && answers.iter().all(is_free)
+}
+
 /// Reads what concerns the ports asked about.
 fn collect(args: &WhyArgs, requests: &[BindRequest]) -> anyhow::Result<(Snapshot, Collected)> {
+    let mut backend: Box<dyn Backend> = match &args.replay {
+        Some(path) => Box::new(Replay::open(path)?),
+        None => platform::native(),
+    };
+    let collected = backend.collect(&request(args, requests))?;
+    Ok((join(collected.clone()), collected))
+}
+
+/// Returns the request for what concerns the ports asked about.
+fn request(args: &WhyArgs, requests: &[BindRequest]) -> Request {
     let mut request = Request {
         protocols: vec![Protocol::Tcp, Protocol::Udp],
         process_details: true,
@@ -204,12 +236,7 @@ fn collect(args: &WhyArgs, requests: &[BindRequest]) -> anyhow::Result<(Snapshot
     if let Some(pid) = args.pid {
         request.netns = NetnsWish::Of(Pid(pid));
     }
-    let mut backend: Box<dyn Backend> = match &args.replay {
-        Some(path) => Box::new(Replay::open(path)?),
-        None => platform::native(),
-    };
-    let collected = backend.collect(&request)?;
-    Ok((join(collected.clone()), collected))
+    request
 }
 
 /// Predicts, and asks the kernel unless that is not wanted.

@@ -5,7 +5,9 @@ use crate::diagnose::confinement;
 use crate::diagnose::facts::BindFacts;
 use crate::diagnose::reason::Reason;
 use crate::diagnose::remedies;
-use crate::diagnose::{Call, Cause, Certainty, Diagnosis, Errno, Verdict};
+use crate::diagnose::{Call, Cause, Certainty, Diagnosis, Errno, Target, Verdict};
+use crate::snapshot::{Entry, Snapshot};
+use crate::socket::{Endpoint, Socket};
 
 /// What came of a probe: the same calls with the same options, closed at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,6 +133,36 @@ impl Diagnosis {
             certainty: Certainty::Likely,
             sockets: Vec::new(),
             evidence: vec!["the message says that it was in use".to_owned()],
+        });
+    }
+
+    /// Adds, to what is free here, who has the port in other network namespaces; nothing when nobody has.
+    pub fn add_elsewhere(&mut self, everywhere: &Snapshot) {
+        let Target::Inet { protocol, port, .. } = &self.request.target else { return };
+        let has_it = |socket: &Socket| {
+            socket.protocol == *protocol
+                && socket.netns != everywhere.current_netns
+                && socket.peer.is_none()
+                && socket.local.as_ref().and_then(Endpoint::port) == Some(*port)
+        };
+        let entries = everywhere.entries.iter().filter(|entry| has_it(&entry.socket));
+        let sockets: Vec<Entry> = entries.cloned().collect();
+        let Some(first) = sockets.first() else { return };
+        let namespace = match (&first.netns_name, first.socket.netns) {
+            (Some(name), _) => format!("its namespace is {name}"),
+            (None, Some(number)) => format!("its namespace is {number}"),
+            (None, None) => return,
+        };
+        let inside = first
+            .ownership
+            .owners()
+            .first()
+            .map(|owner| format!("ask in there with --pid {}", owner.process.pid));
+        self.causes.push(Cause {
+            reason: Reason::HeldElsewhere,
+            certainty: Certainty::Certain,
+            evidence: std::iter::once(namespace).chain(inside).collect(),
+            sockets,
         });
     }
 

@@ -43,6 +43,8 @@ pub enum Reason {
     LeftBehind,
     /// The holder that was seen is gone by now.
     Gone,
+    /// Another network namespace has the port, which is in nobody's way here.
+    HeldElsewhere,
     /// A socket answers who connects.
     Answers,
     /// A socket would answer if another had not the more specific address.
@@ -241,6 +243,10 @@ reasons! {
     Gone "gone": "whoever had it is gone by now",
         "It was there when the sockets were listed, and the kernel gave the port to the probe right \
          after. A service that restarts in a loop looks like this.", "";
+    HeldElsewhere "held-elsewhere": "another network namespace has the port, which is no conflict here",
+        "Each network namespace has all ports for itself. A program that cannot bind a port which is \
+         free here may run in another namespace, a container say: ask there, with --pid and a process \
+         that lives in it.", "network_namespaces(7)";
     Answers "answers": "this socket has the address",
         "Among the sockets of a port the kernel takes one with exactly this address, else one with a \
          wildcard that covers it; then one that is bound to the device, then one of the address's own \
@@ -398,6 +404,7 @@ impl Reason {
                 Self::Shared
                     | Self::OtherDevice
                     | Self::Gone
+                    | Self::HeldElsewhere
                     | Self::Answers
                     | Self::LessSpecific
                     | Self::Stopped

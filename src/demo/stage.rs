@@ -48,6 +48,8 @@ pub struct Stage {
     range: Option<RangeInclusive<u16>>,
     /// What was called since somebody last took it.
     calls: Vec<Call>,
+    /// Whether the lesson wants the call it makes now to fail.
+    is_to_fail: bool,
     /// What did not go as the lesson wants it, likewise.
     surprises: Vec<String>,
 }
@@ -83,7 +85,10 @@ impl Stage {
         wanted: &'static str,
         call: impl FnOnce(&mut Self) -> io::Result<()>,
     ) -> io::Result<()> {
-        let happened = match call(self) {
+        self.is_to_fail = true;
+        let called = call(self);
+        self.is_to_fail = false;
+        let happened = match called {
             Ok(()) => "it succeeded".to_owned(),
             Err(error) if errno::name(&error) == Some(wanted) => return Ok(()),
             Err(error) => cause(&error),

@@ -3,7 +3,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
@@ -16,6 +16,8 @@ use crate::platform::props::{self, Child};
 const CHUNK: usize = 64 * 1024;
 /// How long a call may block, far longer than any should.
 const LONGEST: Duration = Duration::from_secs(30);
+/// How long a closed socket may linger in somebody else's look, far longer than any look takes.
+const RELEASED: Duration = Duration::from_secs(5);
 
 /// An address without its port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,8 +100,7 @@ impl Stage {
     }
 
     fn bind_address(&mut self, role: Role, address: SocketAddr) -> io::Result<()> {
-        let bound = self.get(role)?.bind(&address.into());
-        let result = match bound {
+        let result = match self.bind_soon(role, address) {
             Ok(()) if address.port() == 0 => {
                 self.remember(role, None)?;
                 Ok(format!("0; the kernel chose port {}", self.place(role)?.local.port()))
@@ -108,6 +109,23 @@ impl Stage {
             Err(error) => Err(error),
         };
         self.note(role.program, format!("bind({role}, {address})"), result)
+    }
+
+    /// Calls `bind()`, again for a moment where the lesson wants the port that it just closed: whoever
+    /// lists descriptors in this instant (another `sockscope`, lsof) holds a reference to each open file
+    /// it looks at, and a socket closed meanwhile goes with that reference (`__fput`, fs/file_table.c).
+    #[expect(clippy::disallowed_methods, reason = "patience is measured in time, not in tries")]
+    fn bind_soon(&self, role: Role, address: SocketAddr) -> io::Result<()> {
+        let socket = self.get(role)?;
+        let until = Instant::now() + RELEASED;
+        loop {
+            let bound = socket.bind(&address.into());
+            let is_taken = bound.as_ref().is_err_and(|e| errno::name(e) == Some("EADDRINUSE"));
+            if !is_taken || self.is_to_fail || address.port() == 0 || Instant::now() > until {
+                return bound;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Calls `listen()`.

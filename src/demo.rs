@@ -11,6 +11,7 @@ pub mod cast;
 pub mod lessons;
 pub mod needs;
 pub mod rows;
+pub mod see;
 pub mod stage;
 
 use std::io;

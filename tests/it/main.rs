@@ -15,6 +15,8 @@ mod close;
 #[cfg(target_os = "linux")]
 mod demo;
 #[cfg(target_os = "linux")]
+mod demo_see;
+#[cfg(target_os = "linux")]
 mod differential;
 mod echo;
 #[cfg(target_os = "linux")]

@@ -262,8 +262,10 @@ fn fifty_namespaces_are_the_union_of_what_ss_says_in_each() {
     if program("ss").is_none() {
         return skip("needs ss (iproute2)");
     }
+    // What was closed here waits for its peer's end longer than the minute that all this may take.
     let script = format!(
         "{OWN_RUN}\nkept = []\nfor i in range(50):\n add(f't{{i}}'); into(f't{{i}}'); up()\n \
+         with open('/proc/sys/net/ipv4/tcp_fin_timeout', 'w') as f: f.write('3600')\n \
          kept += [listen(8080), listen(9000 + i), socket.create_connection(('127.0.0.1', 8080))]\n \
          u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(('127.0.0.1', 53)); kept += [u]\n \
          w = socket.create_connection(('127.0.0.1', 9000 + i)); p, _ = kept[-3].accept(); p.close(); kept += [w]\nready('ready')"

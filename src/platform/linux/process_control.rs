@@ -135,68 +135,88 @@ mod tests {
     /// Long enough for any machine, and never waited for.
     const LONG: Duration = Duration::from_secs(20);
 
-    fn sleep() -> (Child, Pid, u64) {
-        let child = Command::new("sleep").arg("600").spawn().unwrap();
-        let pid = Pid(child.id());
-        let start = read_stat(pid.0).unwrap().unwrap().start;
-        (child, pid, start)
+    /// A process that does nothing, and ends with the test whatever happens.
+    struct Sleeper {
+        child: Child,
+        pid: Pid,
+        start: u64,
     }
 
-    fn end(mut child: Child) {
-        child.kill().unwrap();
-        child.wait().unwrap();
+    impl Sleeper {
+        fn start() -> Self {
+            let child = Command::new("sleep").arg("600").spawn().unwrap();
+            let mut sleeper = Self { pid: Pid(child.id()), child, start: 0 };
+            sleeper.start = read_stat(sleeper.pid.0).unwrap().unwrap().start;
+            sleeper
+        }
+
+        fn handle(&self) -> Handle {
+            Handle::open(self.pid, self.start).unwrap()
+        }
+
+        fn end(&mut self) {
+            self.child.kill().unwrap();
+            self.child.wait().unwrap();
+        }
+    }
+
+    impl Drop for Sleeper {
+        fn drop(&mut self) {
+            // It may have ended by itself.
+            self.child.kill().ok();
+            self.child.wait().ok();
+        }
     }
 
     #[test]
     fn a_process_is_asked_and_its_end_is_seen() {
-        let (mut child, pid, start) = sleep();
-        let handle = Handle::open(pid, start).unwrap();
+        let mut sleeper = Sleeper::start();
+        let handle = sleeper.handle();
         assert!(!handle.has_ended_within(Duration::ZERO));
         handle.end(Ending::Ask).unwrap();
         assert!(handle.has_ended_within(LONG));
-        assert_eq!(child.wait().unwrap().signal(), Some(Signal::TERM.as_raw()));
+        assert_eq!(sleeper.child.wait().unwrap().signal(), Some(Signal::TERM.as_raw()));
     }
 
     #[test]
     fn a_process_that_started_at_another_time_is_another() {
-        let (child, pid, start) = sleep();
-        for other in [start - 1, start + 1, 0] {
-            let error = Handle::open(pid, other).unwrap_err();
+        let sleeper = Sleeper::start();
+        for other in [sleeper.start - 1, sleeper.start + 1, 0] {
+            let error = Handle::open(sleeper.pid, other).unwrap_err();
             assert!(matches!(error, ControlError::NotThatProcess { .. }), "{error}");
         }
-        end(child);
     }
 
     #[test]
     fn what_has_ended_is_gone_and_nothing_is_sent_to_anybody() {
-        let (child, pid, start) = sleep();
-        let handle = Handle::open(pid, start).unwrap();
-        end(child);
+        let mut sleeper = Sleeper::start();
+        let handle = sleeper.handle();
+        sleeper.end();
         assert!(matches!(handle.end(Ending::Ask), Err(ControlError::Gone)));
-        assert!(matches!(Handle::open(pid, start), Err(ControlError::Gone)));
+        let again = Handle::open(sleeper.pid, sleeper.start);
+        assert!(matches!(again, Err(ControlError::Gone)));
     }
 
     #[test]
     fn what_has_ended_and_nobody_has_asked_after_is_gone() {
-        let (mut child, pid, start) = sleep();
-        let handle = Handle::open(pid, start).unwrap();
-        child.kill().unwrap();
+        let mut sleeper = Sleeper::start();
+        let handle = sleeper.handle();
+        sleeper.child.kill().unwrap();
         assert!(handle.has_ended_within(LONG));
-        assert!(matches!(Handle::open(pid, start), Err(ControlError::Gone)));
-        child.wait().unwrap();
+        let again = Handle::open(sleeper.pid, sleeper.start);
+        assert!(matches!(again, Err(ControlError::Gone)));
     }
 
     #[test]
     fn a_stopped_process_is_continued_so_that_it_can_end() {
-        let (mut child, pid, start) = sleep();
-        let handle = Handle::open(pid, start).unwrap();
+        let sleeper = Sleeper::start();
+        let handle = sleeper.handle();
         pidfd_send_signal(&handle.pidfd, Signal::STOP).unwrap();
-        while read_stat(pid.0).unwrap().unwrap().state != b'T' {
+        while read_stat(sleeper.pid.0).unwrap().unwrap().state != b'T' {
             std::thread::yield_now();
         }
         handle.end(Ending::Ask).unwrap();
         assert!(handle.has_ended_within(LONG));
-        child.wait().unwrap();
     }
 
     #[test]

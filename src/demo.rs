@@ -157,10 +157,11 @@ impl Performance {
         let mut deadline = Instant::now() + PATIENCE;
         loop {
             // On a busy machine one look may take longer than patience: the last one begins after.
-            let is_last = Instant::now() > deadline;
+            let begun = Instant::now();
+            let is_last = begun > deadline;
             let seen = self.stage.look(&mut *self.backend)?;
             let now = Instant::now();
-            self.forgive(&seen, now);
+            self.forgive(&seen, begun, now);
             if is_last || rows::compare(&self.promised, &seen).is_empty() {
                 return Ok(seen);
             }
@@ -171,14 +172,15 @@ impl Performance {
         }
     }
 
-    /// Promises no longer what has ended by itself since it was last seen.
-    fn forgive(&mut self, seen: &Seen, now: Instant) {
+    /// Promises no longer what has ended by itself since it was last seen. A look takes its time: what a
+    /// timer tells counts from when that began, so that nothing is missed that may have ended by now.
+    fn forgive(&mut self, seen: &Seen, begun: Instant, now: Instant) {
         for (role, entry) in seen.rows() {
             self.ends.retain(|(known, _)| *known != role);
             if let Some(timer) = entry.socket.timer
                 && timer.kind == TimerKind::Timewait
             {
-                self.ends.push((role, now + Duration::from_millis(timer.expires_ms.into())));
+                self.ends.push((role, begun + Duration::from_millis(timer.expires_ms.into())));
             }
         }
         let has_ended = |role| {

@@ -11,9 +11,10 @@ use crate::state::TcpState;
 
 /// Returns true for a connection no process has accepted yet: it has no inode (linux
 /// `inet_diag_msg_common_fill`, `sock_i_ino` is 0 until `accept` grafts a file onto it) though it is
-/// open. An orphan cannot be in these states: `close` leaves them at once.
+/// open. An orphan cannot be in these states: `close` leaves them at once. Of UNIX sockets only
+/// `/proc/net/unix` lists such.
 fn is_unaccepted(socket: &Socket) -> bool {
-    is_of_tcp(socket.protocol)
+    (is_of_tcp(socket.protocol) || socket.protocol == Protocol::Unix)
         && socket.inode.is_none()
         && matches!(
             socket.state,
@@ -26,15 +27,35 @@ const fn is_of_tcp(protocol: Protocol) -> bool {
     matches!(protocol, Protocol::Tcp | Protocol::Mptcp)
 }
 
+/// Where a listener may be looked for: its port, or a UNIX socket's name.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Place {
+    Port(u16),
+    Name(Endpoint),
+}
+
+impl Place {
+    fn of(socket: &Socket) -> Option<(Protocol, Option<NetnsId>, Self)> {
+        let local = socket.local.as_ref()?;
+        let place = if socket.protocol == Protocol::Unix {
+            Self::Name(local.clone())
+        } else if is_of_tcp(socket.protocol) {
+            Self::Port(local.port()?)
+        } else {
+            return None;
+        };
+        Some((socket.protocol, socket.netns, place))
+    }
+}
+
 /// Gives each unaccepted connection the owners of the listener it waits at.
 pub(super) fn attribute_unaccepted(entries: &mut [Entry]) {
-    let mut listeners: HashMap<(Protocol, Option<NetnsId>, u16), Vec<usize>> = HashMap::new();
+    let mut listeners: HashMap<_, Vec<usize>> = HashMap::new();
     for (index, Entry { socket, .. }) in entries.iter().enumerate() {
-        if is_of_tcp(socket.protocol)
-            && socket.state == Some(TcpState::Listen)
-            && let Some(port) = socket.local.as_ref().and_then(Endpoint::port)
+        if socket.state == Some(TcpState::Listen)
+            && let Some(place) = Place::of(socket)
         {
-            listeners.entry((socket.protocol, socket.netns, port)).or_default().push(index);
+            listeners.entry(place).or_default().push(index);
         }
     }
     if listeners.is_empty() {
@@ -47,8 +68,7 @@ pub(super) fn attribute_unaccepted(entries: &mut [Entry]) {
             is_unaccepted(&entry.socket) && matches!(entry.ownership, Ownership::Hidden(_))
         })
         .filter_map(|(index, entry)| {
-            let Socket { protocol, netns, local, .. } = &entry.socket;
-            let candidates = listeners.get(&(*protocol, *netns, local.as_ref()?.port()?))?;
+            let candidates = listeners.get(&Place::of(&entry.socket)?)?;
             Some((
                 index,
                 waiting_at(&entry.socket, candidates.iter().filter_map(|&i| entries.get(i)))?,
@@ -133,6 +153,9 @@ fn has_pending(listener: &Socket) -> bool {
 /// linux/net/ipv4/inet_hashtables.c): a bound device and a specific address win over wildcards.
 /// `None` when it cannot be its listener.
 fn match_score(listener: &Socket, connection: &Socket) -> Option<u8> {
+    if listener.protocol == Protocol::Unix {
+        return (listener.local == connection.local).then_some(0);
+    }
     let device = match (&listener.interface, &connection.interface) {
         (None, _) => 0,
         (Some(wanted), Some(got)) if wanted.index == got.index => 4,

@@ -20,6 +20,8 @@ mod demo_see;
 mod differential;
 mod echo;
 #[cfg(target_os = "linux")]
+mod fallback;
+#[cfg(target_os = "linux")]
 mod families;
 #[cfg(target_os = "linux")]
 mod free;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use rustix::thread::set_thread_res_uid;
 use socket2::{Domain, Socket, Type};
@@ -23,6 +24,9 @@ use crate::netns::{alone, is_root};
 use crate::support::wait_until;
 
 const NOBODY: u32 = 65534;
+
+/// How long a socket that is closed may go on having its port.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How a socket is bound.
 #[derive(Debug, Clone, Copy)]
@@ -181,7 +185,7 @@ fn judge(scene: &mut Scene, make: &Make<'_>, next: &mut u16, tally: &mut Tally) 
     let mut port = scene.port;
     for newcomer in everyone(scene.protocol) {
         let diagnosis = predict(&snapshot, &mut facts, &newcomer, scene.port);
-        let real = newcomer.real(port);
+        let real = settled(&diagnosis, || newcomer.real(port));
         tally.pairs += 1;
         let is_right = match diagnosis.prediction {
             Verdict::Free | Verdict::Shareable => real.is_ok(),
@@ -214,6 +218,25 @@ fn judge(scene: &mut Scene, make: &Make<'_>, next: &mut u16, tally: &mut Tally) 
             port = *next;
             scene.sockets = make(port).unwrap_or_else(|error| panic!("{}: {error}", scene.name));
         }
+    }
+}
+
+/// Asks the kernel, again for a moment where it says that a port is taken which was predicted to be free:
+/// the newcomer before this one may be closed and not gone yet, because whoever lists descriptors in this
+/// instant holds a reference to each open file it looks at.
+fn settled(
+    diagnosis: &Diagnosis,
+    ask: impl Fn() -> Result<(), (Call, io::ErrorKind)>,
+) -> Result<(), (Call, io::ErrorKind)> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let real = ask();
+        let is_taken = matches!(real, Err((_, io::ErrorKind::AddrInUse)));
+        let is_free = matches!(diagnosis.prediction, Verdict::Free | Verdict::Shareable);
+        if !(is_taken && is_free) || Instant::now() > until {
+            return real;
+        }
+        std::thread::yield_now();
     }
 }
 

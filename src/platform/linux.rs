@@ -46,7 +46,7 @@ use crate::platform::linux::sock_diag::Dump;
 use crate::platform::{Backend, NetnsWish, OwnersBy, Request, clock, process as facts, users};
 use crate::process::{Holder, Pid, Uid};
 use crate::snapshot::Collected;
-use crate::socket::{Inode, Socket, SocketId};
+use crate::socket::{Inode, Protocol, Socket, SocketId};
 
 /// How long the search for holders without a descriptor of their process's may take.
 const SEARCH_BUDGET: Duration = Duration::from_secs(1);
@@ -63,15 +63,17 @@ impl Backend for Linux {
         collected.sockets = dump.sockets;
         collected.gaps = dump.gaps;
         if request.netns == NetnsWish::All {
-            // One walk for both: more namespaces, and who holds what is in any.
-            let scan = owners::scan(None);
+            // One look for both: more namespaces, and who holds what is in any.
+            let nothing = HashSet::new();
+            let wanted = if request.owners { None } else { Some(&nothing) };
+            let scan = owners::find(request.owners_by, wanted).map_err(refused)?;
             add(&mut collected, namespaces.read_held(&scan.namespaces, request));
             if request.owners {
                 find_owners(&mut collected, &namespaces, scan, request);
             }
         } else if request.owners {
-            let scan =
-                owners::find(request.owners_by, &inodes(&collected.sockets)).map_err(refused)?;
+            let wanted = inodes(&collected.sockets);
+            let scan = owners::find(request.owners_by, Some(&wanted)).map_err(refused)?;
             find_owners(&mut collected, &namespaces, scan, request);
         }
         collected.netns_names = namespaces.names();
@@ -146,34 +148,35 @@ fn find_missed(
         collected.sockets.iter().filter(|socket| is_there(socket)).cloned().collect();
     left.retain(|socket| socket.inode.is_some());
 
-    let mut scan = owners::find(by, &inodes(&left)).unwrap_or_default();
-    let mut gaps = Vec::new();
+    if left.is_empty() {
+        collected.vanished = vanished;
+        return Vec::new();
+    }
+    // This time every socket is taken down: what is in flight is in the queue of another.
+    let mut scan = owners::find(by, None).unwrap_or_default();
     let mut holders = match_holders(&left, &scan.holdings);
     retain_ownerless(&mut left, &holders);
-    if !left.is_empty() && scan.rings.is_none() {
-        // The walk tells more than BPF: where rings are, and what may not be seen.
-        scan = owners::scan(Some(&inodes(&left)));
-        holders.extend(match_holders(&left, &scan.holdings));
-        retain_ownerless(&mut left, &holders);
-        gaps.append(&mut scan.gaps);
-    }
+    let mut gaps = std::mem::take(&mut scan.gaps);
     let deadline = Deadline::after(SEARCH_BUDGET);
     if !left.is_empty() {
         let wanted = inodes(&left);
-        let threads = owners::threads::scan(&wanted, deadline);
-        let all_rings: Vec<_> =
-            [scan.rings, threads.rings].into_iter().flatten().flatten().collect();
-        let rings = owners::rings::scan(&all_rings, &wanted, deadline);
-        holders.extend(match_holders(&left, &threads.holdings));
+        if !scan.has_own_tables {
+            let threads = owners::threads::scan(&wanted, deadline);
+            holders.extend(match_holders(&left, &threads.holdings));
+            scan.rings.extend(threads.rings);
+            gaps.extend(threads.gaps);
+        }
+        let rings = owners::rings::scan(&scan.rings, &wanted, deadline);
         holders.extend(match_holders(&left, &rings.holdings));
+        gaps.extend(rings.gaps);
         retain_ownerless(&mut left, &holders);
-        gaps.extend(threads.gaps.into_iter().chain(rings.gaps));
     }
     if !left.is_empty() {
         // Processes that cannot be seen may hold what is left: then nothing is to be guessed.
-        match owners::visibility::other_pid_namespaces() {
-            Some(gap) => gaps.push(gap),
-            None => holders.extend(guess_in_flight(collected, left, deadline)),
+        gaps.extend(owners::visibility::hidden());
+        gaps.extend(owners::visibility::other_pid_namespaces());
+        if gaps.is_empty() {
+            holders.extend(guess_in_flight(collected, left, scan, deadline));
         }
     }
     // Each way of looking is refused by the same processes.
@@ -190,13 +193,26 @@ fn find_missed(
 fn guess_in_flight(
     collected: &mut Collected,
     mut sockets: Vec<Socket>,
+    scan: Scan,
     deadline: Deadline,
 ) -> Vec<Holder> {
     sockets.retain(|socket| kernel::usual(socket).is_none());
     if sockets.is_empty() {
         return Vec::new();
     }
-    let in_flight = owners::in_flight::scan(&inodes(&sockets), deadline);
+    // Only a UNIX socket has others in its queue.
+    let no_unix: HashSet<Inode> = collected
+        .sockets
+        .iter()
+        .filter(|socket| socket.protocol != Protocol::Unix)
+        .filter_map(|socket| socket.inode)
+        .collect();
+    let Scan { mut holdings, unix, .. } = scan;
+    holdings.retain(|holding| match &unix {
+        Some(unix) => unix.contains(&holding.inode),
+        None => !no_unix.contains(&holding.inode),
+    });
+    let in_flight = owners::in_flight::scan(holdings, &inodes(&sockets), deadline);
     collected.gaps.extend(in_flight.gaps);
     if in_flight.is_possible {
         collected.in_flight = sockets.iter().map(|socket| socket.id).collect();

@@ -95,8 +95,12 @@ impl Descriptor {
 pub(crate) struct Scan {
     /// Every holding found, by process and descriptor.
     pub(crate) holdings: Vec<Holding>,
-    /// Every descriptor of an io_uring met on the way; absent where nobody looked for them.
-    pub(crate) rings: Option<Vec<Descriptor>>,
+    /// Whether the tables that single threads have for themselves were read, too.
+    pub(crate) has_own_tables: bool,
+    /// Which of the sockets are UNIX sockets, where that was told.
+    pub(crate) unix: Option<HashSet<Inode>>,
+    /// Every descriptor of an io_uring met on the way, and perhaps others.
+    pub(crate) rings: Vec<Descriptor>,
     /// Every descriptor of a network namespace met on the way.
     pub(crate) namespaces: Vec<(NetnsId, Descriptor)>,
     /// What could not be read.
@@ -108,28 +112,29 @@ pub(crate) struct Scan {
 /// With fewer processes than this the walk is done before a program is loaded.
 const FEW_PROCESSES: usize = 40;
 
-/// Finds every descriptor of every process that is one of these sockets.
+/// Finds every descriptor of every process that is a socket; only of the `wanted` ones when given.
 ///
 /// # Errors
 ///
 /// When the way asked for is refused.
-pub(crate) fn find(by: OwnersBy, wanted: &HashSet<Inode>) -> Result<Scan, bpf::Refusal> {
-    let by_bpf = || {
-        let note = Some("owners: found in one pass of a BPF iterator".to_owned());
-        bpf::scan(wanted).map(|holdings| Scan { holdings, note, ..Scan::default() })
-    };
+pub(crate) fn find(by: OwnersBy, wanted: Option<&HashSet<Inode>>) -> Result<Scan, bpf::Refusal> {
     let by_proc = |because: &dyn fmt::Display| {
         let note = Some(format!("owners: found by walking through /proc; {because}"));
-        Scan { note, ..scan(Some(wanted)) }
+        Scan { note, ..scan(wanted) }
     };
     Ok(match by {
-        OwnersBy::Bpf => by_bpf()?,
+        OwnersBy::Bpf => bpf::scan(wanted)?,
         OwnersBy::Proc => by_proc(&"as asked for"),
         OwnersBy::Auto if has_many_processes() => {
-            by_bpf().unwrap_or_else(|refusal| by_proc(&format_args!("BPF: {refusal}")))
+            bpf::scan(wanted).unwrap_or_else(|refusal| by_proc(&format_args!("BPF: {refusal}")))
         }
         OwnersBy::Auto => by_proc(&"there are few processes"),
     })
+}
+
+/// Finds every network namespace that a descriptor keeps.
+pub(crate) fn namespaces() -> Vec<(NetnsId, Descriptor)> {
+    find(OwnersBy::Auto, Some(&HashSet::new())).unwrap_or_default().namespaces
 }
 
 /// Returns whether `/proc` lists more than a few processes; it is not read further than that.
@@ -155,15 +160,12 @@ pub(crate) fn scan(wanted: Option<&HashSet<Inode>>) -> Scan {
         Err(errno) => return unreadable(errno),
     };
     let walk = Walk { proc, wanted };
-    let mut found = deal(&pids, A_THREADS_WORTH, |&pid, worker| walk.process(pid, worker));
+    let mut found = walk_all(&pids, A_THREADS_WORTH, |&pid, worker| walk.process(pid, worker));
     let shared = std::mem::take(&mut found.shared);
-    found.add(deal(&shared, 1, |chunk, worker| walk.chunk(chunk, worker)));
-
-    found.holdings.sort();
-    let mut gaps = failed(std::mem::take(&mut found.failures));
-    gaps.extend(visibility::hidden_processes(&pids, &Privilege::read()));
-    let Found { holdings, rings, namespaces, .. } = found;
-    Scan { holdings, rings: Some(rings), namespaces, gaps, note: None }
+    found.add(walk_all(&shared, 1, |chunk, worker| walk.chunk(chunk, worker)));
+    let mut scan = found.into_scan();
+    scan.gaps.extend(visibility::hidden_processes(&pids, &Privilege::read()));
+    scan
 }
 
 /// Returns the number of every process that `/proc` lists.
@@ -209,15 +211,21 @@ fn failed(failures: Vec<(Pid, Errno)>) -> Vec<Gap> {
 }
 
 /// Deals the jobs to several threads, each taking the next one when it is done with its last; `worth`
-/// jobs are worth starting a thread for.
-fn deal<J: Sync>(jobs: &[J], worth: usize, work: impl Fn(&J, &mut Worker) + Sync) -> Found {
+/// jobs are worth starting a thread for. Returns what each thread had at the end of what it had at
+/// its start.
+fn deal<J: Sync, W: Send>(
+    jobs: &[J],
+    worth: usize,
+    start: impl Fn() -> W + Sync,
+    work: impl Fn(&J, &mut W) + Sync,
+) -> Vec<W> {
     let next = AtomicUsize::new(0);
     let run = || {
-        let mut worker = Worker { found: Found::default(), numbers: Vec::new(), buffer: buffer() };
+        let mut worker = start();
         while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
             work(job, &mut worker);
         }
-        worker.found
+        worker
     };
     let threads = match jobs.len() / worth {
         0 | 1 => 1,
@@ -230,11 +238,11 @@ fn deal<J: Sync>(jobs: &[J], worth: usize, work: impl Fn(&J, &mut Worker) + Sync
         let others: Vec<_> = (1..threads)
             .filter_map(|_| thread::Builder::new().spawn_scoped(scope, run).ok())
             .collect();
-        let mut found = run();
+        let mut done = vec![run()];
         for other in others {
-            found.add(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            done.push(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
         }
-        found
+        done
     })
 }
 
@@ -257,6 +265,21 @@ impl Found {
         self.failures.extend(other.failures);
         self.shared.extend(other.shared);
     }
+
+    fn into_scan(self) -> Scan {
+        let Self { mut holdings, rings, namespaces, failures, .. } = self;
+        holdings.sort();
+        Scan { holdings, rings, namespaces, gaps: failed(failures), ..Scan::default() }
+    }
+}
+
+/// Has several threads walk.
+fn walk_all<J: Sync>(jobs: &[J], worth: usize, work: impl Fn(&J, &mut Worker) + Sync) -> Found {
+    let mut found = Found::default();
+    for worker in deal(jobs, worth, Worker::default, work) {
+        found.add(worker.found);
+    }
+    found
 }
 
 /// Some descriptors of one process.
@@ -405,6 +428,12 @@ impl Walk<'_> {
     }
 }
 
+impl Default for Worker {
+    fn default() -> Self {
+        Self { found: Found::default(), numbers: Vec::new(), buffer: buffer() }
+    }
+}
+
 impl Worker {
     /// Keeps why a process could not be read, unless it has ended.
     fn note(&mut self, pid: Pid, result: io::Result<()>) {
@@ -424,7 +453,7 @@ enum Link {
     Other,
 }
 
-fn read_link(directory: &OwnedFd, name: impl Arg) -> io::Result<Link> {
+fn read_link(directory: impl AsFd, name: impl Arg) -> io::Result<Link> {
     // `socket:[…]` takes 29 bytes at most; a longer link is cut, and is another file's.
     let mut space = [MaybeUninit::uninit(); 32];
     let (link, _) = readlinkat_raw(directory, name, &mut space)?;

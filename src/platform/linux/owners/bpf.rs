@@ -1,5 +1,8 @@
-//! Who holds a socket, told by the kernel in one pass: a small program of ours that it runs for
-//! every descriptor of every process (a BPF iterator, linux/Documentation/bpf/bpf_iterators.rst).
+//! Who holds a socket, told by the kernel: a small program of ours that it runs for every descriptor
+//! of every process (a BPF iterator, linux/Documentation/bpf/bpf_iterators.rst).
+//!
+//! One pass goes through all processes. Where there are many, each is a pass of its own, dealt to
+//! several threads: that costs more in all, and is done sooner.
 //!
 //! Costs a tenth of the walk through `/proc`, and sees what that may not or does not: the descriptors
 //! of every process of our PID namespace, and tables of single threads. It takes `CAP_BPF` and
@@ -13,21 +16,37 @@ mod program;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io;
+use std::num::NonZero;
 use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
+use std::thread;
 
+use rustix::fs::CWD;
+use rustix::io::Errno;
 use rustix::thread::{CapabilitySet, capabilities};
 use thiserror::Error;
 
-use super::{Holding, visibility};
+use super::{Descriptor, Holding, Link, Scan, deal, failed, pids, read_link, visibility};
 use crate::error::cause;
+use crate::platform::linux::privilege::Privilege;
 use crate::platform::linux::sys::bpf as sys;
 use crate::process::{Fd, Pid, Tid, Via};
 use crate::socket::Inode;
-use program::{Layout, Numbers, RECORD_SIZE, Record};
+use program::{Layout, Numbers, RECORD_SIZE, Record, What};
 
 /// The kernel hands out so much a read at most (`bpf_seq_read`, linux/kernel/bpf/bpf_iter.c).
 const BUFFER: usize = 32 * 1024;
+
+/// With more processes than this, or more sockets looked for, each process is a pass of its own.
+const MANY_PROCESSES: usize = 300;
+const MANY_SOCKETS: usize = 10_000;
+
+/// So many processes are read in the time that a thread takes to start.
+const A_THREADS_WORTH: usize = 32;
+
+/// A pass for each process takes some one and a half times as long in all: that pays from so many
+/// threads on.
+const FEWEST_THREADS: usize = 3;
 
 /// Why the kernel cannot be asked in this way.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -55,15 +74,46 @@ pub(crate) enum Refusal {
     Read(String),
 }
 
-/// Finds every descriptor of every process that is one of these sockets.
+/// Finds every descriptor of every process that is a socket, only of the `wanted` ones when given,
+/// and those of rings and namespaces. Every table of every thread is read, however it is shared.
 ///
 /// # Errors
 ///
 /// When the kernel cannot be asked; nothing is known then.
-pub(crate) fn scan(wanted: &HashSet<Inode>) -> Result<Vec<Holding>, Refusal> {
-    let mut records = read(program()?)?;
-    records.retain(|record| wanted.contains(&Inode(record.inode)));
-    Ok(holdings(records))
+pub(crate) fn scan(wanted: Option<&HashSet<Inode>>) -> Result<Scan, Refusal> {
+    scan_in(wanted, processes_to_deal)
+}
+
+/// Finds them in one pass, or where there are processes to deal, by dealing them.
+pub(super) fn scan_in(
+    wanted: Option<&HashSet<Inode>>,
+    processes_to_deal: impl Fn(usize) -> Option<Vec<u32>>,
+) -> Result<Scan, Refusal> {
+    let program = program()?;
+    let processes = processes_to_deal(wanted.map_or(0, HashSet::len));
+    // Before Linux 6.1 it has no iterator over one process.
+    let dealt = processes.and_then(|pids| read_each(program, &pids, wanted).ok());
+    let threads = if dealt.is_some() { "several threads" } else { "one pass" };
+    let records = match dealt {
+        Some(records) => records,
+        None => read(program, wanted).map_err(|error| Refusal::Read(cause(&error)))?,
+    };
+    let note = format!("owners: found by a BPF iterator, in {threads}");
+    Ok(Scan { note: Some(note), ..sort_out(records, wanted.is_none()) })
+}
+
+/// Returns every process, where there are enough to read each by itself, and processors idle to do it.
+fn processes_to_deal(sockets: usize) -> Option<Vec<u32>> {
+    if idle_processors() < FEWEST_THREADS {
+        return None;
+    }
+    // Whom `/proc` hides, the kernel goes through all the same when it goes through all.
+    if !Privilege::read().may_ptrace {
+        return None;
+    }
+    let pids: Vec<u32> = pids().ok()?.into_iter().map(|pid| pid.0).collect();
+    let most = if sockets > MANY_SOCKETS { 2 * A_THREADS_WORTH } else { MANY_PROCESSES };
+    (pids.len() > most).then_some(pids)
 }
 
 /// Returns the program, which the kernel is given once.
@@ -122,57 +172,160 @@ fn load(layout: &Layout, numbers: Numbers) -> Result<OwnedFd, Refusal> {
         .map_err(|error| Refusal::Program(cause(&error)))
 }
 
-/// Runs the program for every descriptor.
-fn read(program: &OwnedFd) -> Result<Vec<Record>, Refusal> {
-    let run = || {
-        let link = sys::link_iterator(program, None)?;
-        let iterator = sys::open_iterator(Some(&link))?;
-        read_records(&mut File::from(iterator))
-    };
-    run().map_err(|error| Refusal::Read(cause(&error)))
+/// Returns how many processors have nothing to do but this.
+fn idle_processors() -> usize {
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    let running =
+        std::fs::read_to_string("/proc/loadavg").ok().and_then(|text| parse_running(&text));
+    // This thread is one of those that run.
+    (processors + 1).saturating_sub(running.unwrap_or(1))
 }
 
-fn read_records(iterator: &mut impl io::Read) -> io::Result<Vec<Record>> {
+/// Parses how many threads run, the first half of the fourth number (`proc_loadavg(5)`).
+fn parse_running(loadavg: &str) -> Option<usize> {
+    loadavg.split(' ').nth(3)?.split_once('/')?.0.parse().ok()
+}
+
+/// Runs the program for every descriptor of every process.
+fn read(program: &OwnedFd, wanted: Option<&HashSet<Inode>>) -> io::Result<Vec<Record>> {
+    let mut worker = Worker::default();
+    worker.read(program, None, wanted)?;
+    Ok(worker.records)
+}
+
+/// Runs it for every descriptor of each of these processes; one that has ended has none.
+fn read_each(
+    program: &OwnedFd,
+    processes: &[u32],
+    wanted: Option<&HashSet<Inode>>,
+) -> io::Result<Vec<Record>> {
     let mut records = Vec::new();
-    let mut buffer = vec![0; BUFFER];
-    let mut filled = 0;
-    loop {
-        let space = buffer.get_mut(filled..).unwrap_or_default();
-        filled += match iterator.read(space) {
-            Ok(0) => return Ok(records),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
-            Err(error) => return Err(error),
-        };
-        let (whole, rest) = buffer.get(..filled).unwrap_or_default().as_chunks::<RECORD_SIZE>();
-        records.extend(whole.iter().filter_map(Record::decode));
-        let rest = rest.len();
-        buffer.copy_within(filled - rest..filled, 0);
-        filled = rest;
+    let workers = deal(processes, A_THREADS_WORTH, Worker::default, |&process, worker| {
+        if worker.failure.is_none() {
+            worker.failure = worker.read(program, Some(process), wanted).err();
+        }
+    });
+    for worker in workers {
+        match worker.failure {
+            Some(error) => return Err(error),
+            None => records.extend(worker.records),
+        }
+    }
+    Ok(records)
+}
+
+/// One thread's findings and scratch space.
+#[derive(Debug)]
+struct Worker {
+    records: Vec<Record>,
+    buffer: Vec<u8>,
+    failure: Option<io::Error>,
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self { records: Vec::new(), buffer: vec![0; BUFFER], failure: None }
     }
 }
 
-/// Makes holdings of what the descriptors say: each table once.
-fn holdings(mut records: Vec<Record>) -> Vec<Holding> {
+impl Worker {
+    fn read(
+        &mut self,
+        program: &OwnedFd,
+        process: Option<u32>,
+        wanted: Option<&HashSet<Inode>>,
+    ) -> io::Result<()> {
+        let link = sys::link_iterator(program, process)?;
+        let iterator = sys::open_iterator(Some(&link))?;
+        self.read_records(&mut File::from(iterator), wanted)
+    }
+
+    fn read_records(
+        &mut self,
+        iterator: &mut impl io::Read,
+        wanted: Option<&HashSet<Inode>>,
+    ) -> io::Result<()> {
+        let is_wanted = |record: &Record| match record.what {
+            What::Socket(_) => wanted.is_none_or(|wanted| wanted.contains(&Inode(record.inode))),
+            What::Namespace | What::PerhapsRing => true,
+        };
+        let Self { records, buffer, .. } = self;
+        let mut filled = 0;
+        loop {
+            let space = buffer.get_mut(filled..).unwrap_or_default();
+            filled += match iterator.read(space) {
+                Ok(0) => return Ok(()),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+                Err(error) => return Err(error),
+            };
+            let (whole, rest) = buffer.get(..filled).unwrap_or_default().as_chunks::<RECORD_SIZE>();
+            records.extend(whole.iter().filter_map(Record::decode).filter(is_wanted));
+            let rest = rest.len();
+            buffer.copy_within(filled - rest..filled, 0);
+            filled = rest;
+        }
+    }
+}
+
+/// Makes of the records what a walk would have found.
+fn sort_out(records: Vec<Record>, with_families: bool) -> Scan {
+    let mut scan = Scan { has_own_tables: true, ..Scan::default() };
+    let mut unix = HashSet::new();
+    let mut failures = Vec::new();
+    for (holding, descriptor, what) in holdings(records) {
+        let Holding { pid, inode, .. } = holding;
+        match what {
+            What::Socket(family) => {
+                if with_families && family == UNIX {
+                    unix.insert(inode);
+                }
+                scan.holdings.push(holding);
+            }
+            What::PerhapsRing => scan.rings.push(descriptor),
+            What::Namespace => match read_link(CWD, descriptor.path()) {
+                Ok(Link::Netns(id)) => scan.namespaces.push((id, descriptor)),
+                // Of another kind, or closed by now.
+                Ok(_) | Err(Errno::NOENT | Errno::SRCH) => {}
+                Err(errno) => failures.push((pid, errno)),
+            },
+        }
+    }
+    scan.unix = with_families.then_some(unix);
+    scan.gaps = failed(failures);
+    scan
+}
+
+/// `AF_UNIX`, linux/include/linux/socket.h.
+const UNIX: u32 = 1;
+
+/// Makes holdings of what the descriptors say, each table once, with the descriptor by which `/proc`
+/// shows it.
+fn holdings(mut records: Vec<Record>) -> Vec<(Holding, Descriptor, What)> {
     let descriptor = |record: &Record| (record.process, record.table, record.fd);
-    // Of the threads that share a table the one with the lowest number stands for it.
-    records.sort_unstable_by_key(|record| (descriptor(record), record.thread));
+    // Of the threads that share a table the one with the lowest number stands for it. What each
+    // thread has read is in order already.
+    records.sort_by_key(|record| (descriptor(record), record.thread));
     records.dedup_by_key(|record| descriptor(record));
-    let mut holdings: Vec<Holding> = records
+    let mut holdings: Vec<_> = records
         .iter()
         .map(|record| {
             // When the first thread has ended, what the others share is the process's.
-            let is_own = record.leaders_table != 0 && record.leaders_table != record.table;
-            Holding {
-                pid: Pid(record.process),
-                tid: is_own.then_some(Tid(record.thread)),
-                fd: Some(Fd(record.fd)),
+            let is_first_s = record.leaders_table == record.table;
+            let is_own = record.leaders_table != 0 && !is_first_s;
+            let (pid, thread, fd) = (Pid(record.process), Tid(record.thread), Fd(record.fd));
+            let holding = Holding {
+                pid,
+                tid: is_own.then_some(thread),
+                fd: Some(fd),
                 inode: Inode(record.inode),
                 via: if is_own { Via::ThreadFd } else { Via::Fd },
-            }
+            };
+            let tid = (!is_first_s).then_some(thread);
+            (holding, Descriptor { pid, tid, fd }, record.what)
         })
         .collect();
-    holdings.sort_unstable();
+    holdings.sort_by_key(|(holding, ..)| *holding);
     holdings
 }
 
@@ -207,8 +360,10 @@ mod tests {
         let Some(layout) = asked(permitted().and_then(|()| layout())) else { return };
         for numbers in [Numbers::Global, Numbers::Readers] {
             let program = load(&layout, numbers).unwrap();
-            let mut records = read(&program).unwrap();
-            records.retain(|record| record.inode == inode);
+            let wanted = HashSet::from([Inode(inode)]);
+            let processes: Vec<u32> = pids().unwrap().into_iter().map(|pid| pid.0).collect();
+            let one = read(&program, Some(&wanted)).unwrap();
+            let dealt = read_each(&program, &processes, Some(&wanted)).unwrap();
             let expected = Holding {
                 pid: Pid(std::process::id()),
                 tid: None,
@@ -217,19 +372,34 @@ mod tests {
                 via: Via::Fd,
             };
             // Until it starts its program, a child of another test's has it too.
-            assert!(holdings(records).contains(&expected), "{numbers:?}");
+            for records in [one, dealt] {
+                let found = holdings(records);
+                let is_it = |(holding, _, what): &(Holding, Descriptor, What)| {
+                    (*holding, *what) == (expected, What::Socket(2))
+                };
+                assert!(found.iter().any(is_it), "{numbers:?}: {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn how_many_threads_run_is_the_fourth_number_s_first_half() {
+        assert_eq!(parse_running("11.96 6.66 4.44 3/1425 20211\n"), Some(3));
+        for other in ["", "11.96 6.66 4.44", "1 2 3 4", "1 2 3 x/4 5"] {
+            assert_eq!(parse_running(other), None, "{other}");
         }
     }
 
     const RECORD: Record =
-        Record { process: 10, thread: 10, table: 1, leaders_table: 1, fd: 3, inode: 77 };
+        Record { process: 10, thread: 10, table: 1, leaders_table: 1, fd: 3, what: UDP, inode: 77 };
+    const UDP: What = What::Socket(2);
     const HOLDING: Holding =
         Holding { pid: Pid(10), tid: None, fd: Some(Fd(3)), inode: Inode(77), via: Via::Fd };
 
     #[test]
     fn a_table_that_threads_share_is_named_once_by_its_first() {
         let of_thread = |thread| Record { thread, table: 2, ..RECORD };
-        let found = holdings(vec![of_thread(13), RECORD, of_thread(12)]);
+        let found = sort_out(vec![of_thread(13), RECORD, of_thread(12)], false).holdings;
         let of_thread = Holding { tid: Some(Tid(12)), via: Via::ThreadFd, ..HOLDING };
         assert_eq!(found, [HOLDING, of_thread]);
     }
@@ -237,13 +407,15 @@ mod tests {
     #[test]
     fn what_is_left_of_a_process_without_its_first_thread_is_the_processs() {
         let of_thread = |thread| Record { thread, table: 2, leaders_table: 0, ..RECORD };
-        assert_eq!(holdings(vec![of_thread(13), of_thread(12)]), [HOLDING]);
+        let found = holdings(vec![of_thread(13), of_thread(12)]);
+        let shown = Descriptor { pid: Pid(10), tid: Some(Tid(12)), fd: Fd(3) };
+        assert_eq!(found, [(HOLDING, shown, UDP)]);
     }
 
     #[test]
     fn a_table_that_processes_share_is_each_ones() {
         let of_other = Record { process: 11, thread: 11, ..RECORD };
-        let found = holdings(vec![of_other, RECORD]);
+        let found = sort_out(vec![of_other, RECORD], false).holdings;
         assert_eq!(found, [HOLDING, Holding { pid: Pid(11), ..HOLDING }]);
     }
 
@@ -257,12 +429,17 @@ mod tests {
                 Ok(piece.len())
             }
         }
-        let parts = (1..=60_u64).map(|number| 1 + number / 6);
+        let parts = (1..=50_u64).map(|number| 1 + number / 5);
         let bytes: Vec<u8> = parts.flat_map(u64::to_ne_bytes).collect();
-        let whole = read_records(&mut bytes.as_slice()).unwrap();
+        let read = |iterator: &mut dyn io::Read| {
+            let mut worker = Worker::default();
+            worker.read_records(&mut &mut *iterator, None).unwrap();
+            worker.records
+        };
+        let whole = read(&mut bytes.as_slice());
         assert_eq!(whole.len(), 10);
-        for size in [1, 47, 48, 49, 100] {
-            assert_eq!(read_records(&mut Pieces(bytes.chunks(size))).unwrap(), whole, "{size}");
+        for size in [1, 39, 40, 41, 100] {
+            assert_eq!(read(&mut Pieces(bytes.chunks(size))), whole, "{size}");
         }
     }
 }

@@ -7,7 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::{Descriptor, Holding, Scan};
+use rustix::io::{self, Errno};
+
+use super::{Descriptor, Holding};
 use crate::platform::clock::Deadline;
 use crate::process::{Pid, Via};
 use crate::snapshot::{Gap, Missing};
@@ -24,13 +26,13 @@ pub(crate) struct InFlight {
     pub(crate) gaps: Vec<Gap>,
 }
 
-/// Finds towards whom these sockets are in flight, as far as the deadline allows.
-pub(crate) fn scan(wanted: &HashSet<Inode>, deadline: Deadline) -> InFlight {
-    let Scan { holdings, gaps, .. } = super::scan(None);
-    if !gaps.is_empty() {
-        // Who could not be read may hold them, or have the queue.
-        return InFlight::default();
-    }
+/// Finds towards whom these sockets are in flight, as far as the deadline allows. `holdings` are of
+/// every UNIX socket, and perhaps of others.
+pub(crate) fn scan(
+    holdings: impl IntoIterator<Item = Holding>,
+    wanted: &HashSet<Inode>,
+    deadline: Deadline,
+) -> InFlight {
     let mut by_socket: BTreeMap<Inode, Vec<Holding>> = BTreeMap::new();
     for holding in holdings {
         by_socket.entry(holding.inode).or_default().push(holding);
@@ -42,9 +44,11 @@ pub(crate) fn scan(wanted: &HashSet<Inode>, deadline: Deadline) -> InFlight {
             let gaps = vec![Gap::new(Missing::Owners, why)];
             return InFlight { gaps, ..InFlight::default() };
         }
-        let waiting = count_waiting(receiver, holdings);
-        if waiting > 0 {
-            queues.push((receiver, holdings, waiting));
+        match count_waiting(receiver, holdings) {
+            Ok(0) => {}
+            Ok(waiting) => queues.push((receiver, holdings, waiting)),
+            // It may hold them.
+            Err(_) => return InFlight::default(),
         }
     }
     // What is on its way only for the moment has arrived by now.
@@ -52,7 +56,7 @@ pub(crate) fn scan(wanted: &HashSet<Inode>, deadline: Deadline) -> InFlight {
         .into_iter()
         .map(|(receiver, holdings, waiting)| Queue {
             processes: holdings.iter().map(|holding| holding.pid).collect(),
-            waiting: waiting.min(count_waiting(receiver, holdings)),
+            waiting: waiting.min(count_waiting(receiver, holdings).unwrap_or(0)),
         })
         .filter(|queue| queue.waiting > 0)
         .collect();
@@ -83,13 +87,21 @@ fn one_answer(queues: &[Queue], sockets: usize) -> Option<&BTreeSet<Pid>> {
 }
 
 /// Returns how many descriptors wait in this socket's queue; 0 when it is no UNIX socket, or gone.
-fn count_waiting(receiver: Inode, holdings: &[Holding]) -> usize {
-    let read = |holding: &Holding| {
+fn count_waiting(receiver: Inode, holdings: &[Holding]) -> io::Result<usize> {
+    for holding in holdings {
         let Holding { pid, tid, fd, .. } = *holding;
-        let fdinfo = Descriptor { pid, tid, fd: fd? }.read_fdinfo().ok()?;
-        parse_waiting(&fdinfo, receiver)
-    };
-    holdings.iter().find_map(read).unwrap_or(0)
+        let Some(fd) = fd else { continue };
+        match (Descriptor { pid, tid, fd }).read_fdinfo() {
+            Ok(fdinfo) => {
+                if let Some(waiting) = parse_waiting(&fdinfo, receiver) {
+                    return Ok(waiting);
+                }
+            }
+            Err(Errno::NOENT | Errno::SRCH) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(0)
 }
 
 /// Parses the number of descriptors in a UNIX socket's queue from its `fdinfo`, where `scm_fds`

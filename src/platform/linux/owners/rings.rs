@@ -7,9 +7,10 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use rustix::fs::CWD;
 use rustix::io::Errno;
 
-use super::{Descriptor, Holding, Scan, failed, parse_socket_link};
+use super::{Descriptor, Holding, Link, Scan, failed, parse_socket_link, read_link};
 use crate::platform::clock::Deadline;
 use crate::process::Via;
 use crate::snapshot::{Gap, Missing};
@@ -54,8 +55,12 @@ pub(crate) fn scan(rings: &[Descriptor], wanted: &HashSet<Inode>, deadline: Dead
     Scan { holdings: holdings.into_iter().collect(), gaps, ..Scan::default() }
 }
 
-/// Returns the sockets registered with this ring; `None` when it stays busy.
+/// Returns the sockets registered with this ring, none when it is another file; `None` when it stays
+/// busy.
 fn files(ring: Descriptor) -> rustix::io::Result<Option<Vec<Inode>>> {
+    if read_link(CWD, ring.path())? != Link::Ring {
+        return Ok(Some(Vec::new()));
+    }
     for _ in 0..ATTEMPTS {
         if let Some(inodes) = parse_user_files(&ring.read_fdinfo()?) {
             return Ok(Some(inodes));

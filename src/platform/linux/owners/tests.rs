@@ -1,9 +1,11 @@
 //! Real sockets of real processes, found in the real `/proc`.
 #![expect(clippy::disallowed_methods, reason = "tests start programs")]
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -234,7 +236,7 @@ fn a_socket_registered_with_an_io_uring_is_found_without_a_descriptor() {
     let wanted = HashSet::from([inode]);
     let scan = scan(Some(&wanted));
     assert_eq!(scan.holdings, []);
-    let found = rings::scan(&scan.rings.unwrap(), &wanted, Deadline::after(Duration::from_mins(1)));
+    let found = rings::scan(&scan.rings, &wanted, Deadline::after(Duration::from_mins(1)));
     let expected = Holding { pid, tid: None, fd: None, inode, via: Via::IoUring };
     assert_eq!(found.holdings, [expected]);
 }
@@ -279,8 +281,13 @@ fn in_flight_for_another_test() {
     let [receiver, inode] = helper.numbers()[..] else { panic!("two numbers") };
     let receiver = Pid(u32::try_from(receiver).unwrap());
     let inode = Inode(inode);
-    let search =
-        || in_flight::scan(&HashSet::from([inode]), Deadline::after(Duration::from_mins(1)));
+    let search = || {
+        in_flight::scan(
+            scan(None).holdings,
+            &HashSet::from([inode]),
+            Deadline::after(Duration::from_mins(1)),
+        )
+    };
     let found = search();
     let expected = Holding { pid: receiver, tid: None, fd: None, inode, via: Via::InFlight };
     assert_eq!((found.holdings, found.is_possible), (vec![expected], true));
@@ -293,19 +300,134 @@ fn in_flight_for_another_test() {
 
 #[test]
 fn a_socket_in_flight_is_given_to_the_one_receiver_and_to_neither_of_two() {
+    alone("in_flight_for_another_test", "SOCKSCOPE_TEST_IN_FLIGHT");
+}
+
+/// Runs a test of this file where there are no other processes.
+fn alone(name: &str, variable: &str) {
     if !is_root() {
         return skip("needs root, to make a PID namespace");
     }
     let output = Command::new("unshare")
-        .args(["-p", "-f", "--mount-proc"])
+        .args(["--fork", "--pid", "--kill-child", "--mount-proc"])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "--nocapture"])
-        .arg("platform::linux::owners::tests::in_flight_for_another_test")
-        .env("SOCKSCOPE_TEST_IN_FLIGHT", "1")
+        .args(["--exact", "--nocapture", &format!("platform::linux::owners::tests::{name}")])
+        .env(variable, "1")
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}{errors}");
+}
+
+/// A program of as many processes as it is told, with sockets of several kinds, descriptors that are
+/// none, threads, duplicates, and what their parent holds; says when all are there.
+const CROWD: &str = "import ctypes, os, socket, sys, threading\n\
+    shared = socket.create_server(('127.0.0.1', 0))\n\
+    ready, say = os.pipe()\n\
+    count = int(sys.argv[1])\n\
+    for number in range(count):\n\
+    \x20   if os.fork(): continue\n\
+    \x20   held = [os.open('/dev/null', os.O_RDONLY) for _ in range(number % 7)]\n\
+    \x20   held += [socket.socket(*kind) for kind in [(2, 1), (2, 2), (10, 1)][:number % 4]]\n\
+    \x20   held += [socket.socketpair() for _ in range(number % 3)]\n\
+    \x20   held += [os.dup(shared.fileno()), open('/proc/self/ns/net'), open('/proc/self/ns/uts')]\n\
+    \x20   if number == 2: held += [socket.socket(2, 2) for _ in range(700)]\n\
+    \x20   def rest():\n\
+    \x20       if number % 2: ctypes.CDLL(None).unshare(0x400); held.append(socket.socket(2, 2))\n\
+    \x20       while not number % 10 and open('/proc/self/stat').read().rsplit(')')[-1].split()[0] != 'Z': pass\n\
+    \x20       os.write(say, b'.')\n\
+    \x20       threading.Event().wait()\n\
+    \x20   if number % 5 == 0: threading.Thread(target=rest).start()\n\
+    \x20   else: os.write(say, b'.')\n\
+    \x20   if number % 10: threading.Event().wait()\n\
+    \x20   ctypes.CDLL(None).syscall(60 if os.uname().machine == 'x86_64' else 93, 0)\n\
+    for _ in range(count): os.read(ready, 1)\n\
+    print('ready', flush=True)\n\
+    sys.stdin.read()\n\
+    os.killpg(0, 9)\n";
+
+/// Returns what only one of the two has.
+fn differing(one: &[Holding], other: &[Holding]) -> Vec<Holding> {
+    let [one, other] = [one, other].map(|all| all.iter().copied().collect::<HashSet<Holding>>());
+    one.symmetric_difference(&other).copied().collect()
+}
+
+/// Not a test by itself: what the next test runs again where there are no other processes.
+#[test]
+fn both_ways_for_another_test() {
+    if std::env::var_os("SOCKSCOPE_TEST_BOTH_WAYS").is_none() {
+        return;
+    }
+    for (count, is_dealt) in [(60, false), (60, true), (330, true)] {
+        let processes =
+            |_| is_dealt.then(|| pids().unwrap().into_iter().map(|pid| pid.0).collect());
+        let mut crowd = Helper::start(
+            Command::new("python3").args(["-c", CROWD, &count.to_string()]).process_group(0),
+        );
+        assert_eq!(crowd.line(), "ready");
+        let told = match bpf::scan_in(None, processes) {
+            Ok(told) => told,
+            Err(refusal) => return skip(&format!("BPF: {refusal}")),
+        };
+        let mut walked = scan(None);
+        let mut threads = threads::scan(
+            &told.holdings.iter().map(|holding| holding.inode).collect(),
+            Deadline::after(Duration::from_mins(1)),
+        );
+        // Where the first thread has ended, the walk has read the others already.
+        let has_first = |pid: Pid| {
+            read_stat(pid.0).is_ok_and(|stat| stat.is_some_and(|stat| !stat.is_zombie()))
+        };
+        threads.holdings.retain(|holding| has_first(holding.pid));
+        threads.namespaces.retain(|(_, descriptor)| has_first(descriptor.pid));
+        walked.holdings.extend(threads.holdings);
+        walked.namespaces.extend(threads.namespaces);
+        walked.holdings.sort();
+        let found = told.holdings.len();
+        assert!(found > count * 3, "{found} of {count}");
+        assert!(told.holdings.iter().any(|holding| holding.tid.is_some()), "of a single thread");
+        assert_eq!(differing(&told.holdings, &walked.holdings), [], "{count}");
+        let [kept_told, kept_walked] =
+            [&told, &walked].map(|scan| scan.namespaces.iter().copied().collect::<BTreeSet<_>>());
+        assert!(kept_told.len() >= count, "{} of {count}", kept_told.len());
+        assert_eq!(kept_told, kept_walked);
+
+        // What is asked for alone is the same of it.
+        let one = told.holdings[found / 2].inode;
+        let wanted = HashSet::from([one]);
+        let mut of_it = told.holdings;
+        of_it.retain(|holding| holding.inode == one);
+        assert_eq!(bpf::scan_in(Some(&wanted), processes).unwrap().holdings, of_it);
+    }
+}
+
+#[test]
+fn both_ways_find_the_same_of_few_processes_and_of_many() {
+    alone("both_ways_for_another_test", "SOCKSCOPE_TEST_BOTH_WAYS");
+}
+
+#[test]
+fn bpf_tells_the_rings_and_the_unix_sockets_too() {
+    let mut helper = Helper::python(RING);
+    let line = helper.line();
+    if let Some(why) = line.strip_prefix("no ") {
+        return skip(&format!("no io_uring: {why}"));
+    }
+    let (_, inode_of_ring) = line.split_once(' ').unwrap();
+    let wanted = HashSet::from([Inode(inode_of_ring.parse().unwrap())]);
+    let (unix, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+    let inet = TcpListener::bind("127.0.0.1:0").unwrap();
+    let told = match bpf::scan(None) {
+        Ok(told) => told,
+        Err(refusal) => return skip(&format!("BPF: {refusal}")),
+    };
+    let found = rings::scan(&told.rings, &wanted, Deadline::after(Duration::from_mins(1)));
+    assert_eq!(found.holdings.len(), 1, "{:?}", told.rings);
+    let is_unix = |socket: &dyn AsFd| {
+        told.unix.as_ref().unwrap().contains(&Inode(rustix::fs::fstat(socket).unwrap().st_ino))
+    };
+    assert!(is_unix(&unix) && !is_unix(&inet));
 }
 
 /// Not a test by itself: what the tests below run again as another user.

@@ -11,8 +11,8 @@ use std::os::fd::OwnedFd;
 use rustix::io;
 
 use super::{
-    Found, Holding, Link, Scan, Walk, Worker, confirm, deal, failed, open_directory, open_proc,
-    read_link, read_numbers, unreadable,
+    Found, Holding, Link, Scan, Walk, Worker, confirm, open_directory, open_proc, read_link,
+    read_numbers, unreadable, walk_all,
 };
 use crate::platform::clock::Deadline;
 use crate::platform::linux::sys;
@@ -28,18 +28,16 @@ pub(crate) fn scan(wanted: &HashSet<Inode>, deadline: Deadline) -> Scan {
         Err(errno) => return unreadable(errno),
     };
     let walk = Walk { proc, wanted: Some(wanted) };
-    let mut found = deal(&pids, super::A_THREADS_WORTH, |&pid, worker| {
+    let found = walk_all(&pids, super::A_THREADS_WORTH, |&pid, worker| {
         let result = walk.read_own_tables(pid, worker, deadline);
         worker.note(Pid(pid), result);
     });
-    found.holdings.sort();
-    let mut gaps = failed(std::mem::take(&mut found.failures));
+    let mut scan = found.into_scan();
     if deadline.has_passed() {
         let why = "looking through the descriptors of single threads took too long";
-        gaps.push(Gap::new(Missing::Owners, why));
+        scan.gaps.push(Gap::new(Missing::Owners, why));
     }
-    let Found { holdings, rings, namespaces, .. } = found;
-    Scan { holdings, rings: Some(rings), namespaces, gaps, note: None }
+    scan
 }
 
 impl Walk<'_> {

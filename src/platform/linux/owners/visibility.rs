@@ -30,6 +30,12 @@ pub(super) fn hidden_processes(pids: &[u32], privilege: &Privilege) -> Option<Ga
     Some(Gap { hint: privilege.hint().map(str::to_owned), ..gap })
 }
 
+/// Returns a gap when `/proc` hides processes from us.
+pub(crate) fn hidden() -> Option<Gap> {
+    let pids: Vec<u32> = super::pids().unwrap_or_default().into_iter().map(|pid| pid.0).collect();
+    hidden_processes(&pids, &Privilege::read())
+}
+
 /// Returns whether we see the machine's own process 1; `None` without `/proc`.
 pub(crate) fn in_initial_pid_namespace() -> Option<bool> {
     let namespace = std::fs::read_link("/proc/self/ns/pid").ok()?;

@@ -25,6 +25,8 @@ pub(super) enum Register {
 /// How much is loaded or stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Size {
+    /// Two bytes.
+    Half,
     /// Four bytes.
     Word,
     /// Eight bytes.
@@ -65,8 +67,12 @@ pub(super) enum Line {
     AddNumber(Register, i32),
     /// `to *= number`
     MultiplyNumber(Register, i32),
-    /// `if register == 0 goto label`
-    IfZero(Register, Label),
+    /// `if register == number goto label`
+    IfEqual(Register, i32, Label),
+    /// `if register != number goto label`
+    IfNot(Register, i32, Label),
+    /// `goto label`
+    Goto(Label),
     /// Calls a function of the kernel.
     Call(Helper),
     /// Ends the program; its answer is in `R0`.
@@ -98,6 +104,7 @@ pub(super) fn encode(lines: &[Line]) -> Option<Vec<Encoded>> {
 // Classes, modes and operations of linux/include/uapi/linux/bpf_common.h and bpf.h.
 const LDX_MEM: u8 = 0x61;
 const STX_MEM: u8 = 0x63;
+const HALF: u8 = 0x08;
 const DOUBLE: u8 = 0x18;
 const ALU64_NUMBER: u8 = 0x07;
 const ALU64_REGISTER: u8 = 0x0f;
@@ -105,6 +112,8 @@ const ADD: u8 = 0x00;
 const MULTIPLY: u8 = 0x20;
 const MOVE: u8 = 0xb0;
 const IF_EQUAL_NUMBER: u8 = 0x15;
+const IF_NOT_NUMBER: u8 = 0x55;
+const GOTO: u8 = 0x05;
 const CALL: u8 = 0x85;
 const EXIT: u8 = 0x95;
 
@@ -122,7 +131,13 @@ impl Line {
             Self::Add(to, from) => (ALU64_REGISTER | ADD, to, from, 0, 0),
             Self::AddNumber(to, number) => (ALU64_NUMBER | ADD, to, NONE, 0, number),
             Self::MultiplyNumber(to, number) => (ALU64_NUMBER | MULTIPLY, to, NONE, 0, number),
-            Self::IfZero(register, label) => (IF_EQUAL_NUMBER, register, NONE, distance(label)?, 0),
+            Self::IfEqual(register, number, label) => {
+                (IF_EQUAL_NUMBER, register, NONE, distance(label)?, number)
+            }
+            Self::IfNot(register, number, label) => {
+                (IF_NOT_NUMBER, register, NONE, distance(label)?, number)
+            }
+            Self::Goto(label) => (GOTO, NONE, NONE, distance(label)?, 0),
             Self::Call(helper) => (CALL, NONE, NONE, 0, helper as i32),
             Self::Exit => (EXIT, NONE, NONE, 0, 0),
         };
@@ -158,6 +173,7 @@ impl Register {
 impl Size {
     const fn bits(self) -> u8 {
         match self {
+            Self::Half => HALF,
             Self::Word => 0,
             Self::Double => DOUBLE,
         }
@@ -173,6 +189,7 @@ impl fmt::Display for Register {
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Half => "u16",
             Self::Word => "u32",
             Self::Double => "u64",
         })
@@ -204,9 +221,13 @@ impl fmt::Display for Line {
             Self::Add(to, from) => write!(f, "    {to} += {from}"),
             Self::AddNumber(to, number) => write!(f, "    {to} += {number}"),
             Self::MultiplyNumber(to, number) => write!(f, "    {to} *= {number}"),
-            Self::IfZero(register, Label(label)) => {
-                write!(f, "    if {register} == 0 goto {label}")
+            Self::IfEqual(register, number, Label(label)) => {
+                write!(f, "    if {register} == {number:#x} goto {label}")
             }
+            Self::IfNot(register, number, Label(label)) => {
+                write!(f, "    if {register} != {number:#x} goto {label}")
+            }
+            Self::Goto(Label(label)) => write!(f, "    goto {label}"),
             Self::Call(helper) => write!(f, "    call {helper}"),
             Self::Exit => f.write_str("    exit"),
             Self::Place(Label(label)) => write!(f, "{label}:"),
@@ -217,9 +238,9 @@ impl fmt::Display for Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Line::{AddNumber, Call, Exit, IfZero, Load, Move, MoveNumber, Place, Store};
+    use Line::{AddNumber, Call, Exit, Goto, IfEqual, IfNot, Load, Move, MoveNumber, Place, Store};
     use Register::{R0, R1, R2, R6, R10};
-    use Size::{Double, Word};
+    use Size::{Double, Half, Word};
 
     const END: Label = Label("end");
 
@@ -230,6 +251,7 @@ mod tests {
         let program = [
             Load(Double, R6, R1, 24),
             Load(Word, R1, R6, -4),
+            Load(Half, R1, R6, 16),
             Store(Double, R10, -8, R1),
             Move(R6, R1),
             AddNumber(R2, -32),
@@ -237,9 +259,10 @@ mod tests {
             Call(Helper::SeqWrite),
             Exit,
         ];
-        let expected: [Encoded; 8] = [
+        let expected: [Encoded; 9] = [
             [0x79, 0x16, 24, 0, 0, 0, 0, 0],
             [0x61, 0x61, 0xfc, 0xff, 0, 0, 0, 0],
+            [0x69, 0x61, 16, 0, 0, 0, 0, 0],
             [0x7b, 0x1a, 0xf8, 0xff, 0, 0, 0, 0],
             [0xbf, 0x16, 0, 0, 0, 0, 0, 0],
             [0x07, 0x02, 0, 0, 0xe0, 0xff, 0xff, 0xff],
@@ -253,12 +276,22 @@ mod tests {
     #[test]
     #[cfg(target_endian = "little")]
     fn a_jump_counts_from_the_instruction_after_it() {
-        let program = [IfZero(R1, END), MoveNumber(R0, 0), Place(END), Exit];
-        assert_eq!(encode(&program).unwrap()[0], [0x15, 0x01, 1, 0, 0, 0, 0, 0]);
+        let program = [
+            IfEqual(R1, 0, END),
+            IfNot(R1, 0x1234, END),
+            Goto(END),
+            MoveNumber(R0, 0),
+            Place(END),
+            Exit,
+        ];
+        let encoded = encode(&program).unwrap();
+        assert_eq!(encoded[0], [0x15, 0x01, 3, 0, 0, 0, 0, 0]);
+        assert_eq!(encoded[1], [0x55, 0x01, 2, 0, 0x34, 0x12, 0, 0]);
+        assert_eq!(encoded[2], [0x05, 0x00, 1, 0, 0, 0, 0, 0]);
     }
 
     #[test]
     fn a_jump_to_nowhere_is_no_program() {
-        assert_eq!(encode(&[IfZero(R1, END), Exit]), None);
+        assert_eq!(encode(&[IfEqual(R1, 0, END), Exit]), None);
     }
 }

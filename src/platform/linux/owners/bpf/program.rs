@@ -1,15 +1,16 @@
-//! The program that the kernel runs for every descriptor of every process: where it is a socket, it
-//! writes one [`Record`].
+//! The program that the kernel runs for every descriptor of every process: where it is one that
+//! matters, it writes one [`Record`].
 //!
 //! The kernel's `task_file` iterator (linux/kernel/bpf/task_iter.c) goes through the processes of our
 //! PID namespace. It visits a thread beside the first only when it has another descriptor table than
 //! that one, so tables of single threads, and of processes whose first thread has ended, are seen.
 
 use super::assembler::Line::{
-    Add, AddNumber, Call, Exit, IfZero, Load, Move, MoveNumber, MultiplyNumber, Place, Store,
+    Add, AddNumber, Call, Exit, Goto, IfEqual, IfNot, Load, Move, MoveNumber, MultiplyNumber,
+    Place, Store,
 };
 use super::assembler::Register::{R0, R1, R2, R3, R6, R7, R8, R9, R10};
-use super::assembler::Size::{Double, Word};
+use super::assembler::Size::{Double, Half, Word};
 use super::assembler::{Helper, Label, Line, Register};
 use super::btf::{Btf, Name, TypeId};
 
@@ -20,9 +21,16 @@ const NAMES: &[Name] = &[
     HOOK,
     Name::Struct("bpf_iter__task_file"),
     Name::Struct("bpf_iter_meta"),
+    Name::Struct("dentry"),
     Name::Struct("file"),
     Name::Struct("inode"),
+    Name::Struct("path"),
     Name::Struct("pid"),
+    Name::Struct("qstr"),
+    Name::Struct("sock"),
+    Name::Struct("sock_common"),
+    Name::Struct("socket"),
+    Name::Struct("super_block"),
     Name::Struct("task_struct"),
     Name::Struct("upid"),
 ];
@@ -38,6 +46,12 @@ pub(super) struct Layout {
     seq: i16,
     inode: i16,
     inode_number: i16,
+    filesystem: i16,
+    magic: i16,
+    entry: i16,
+    name_length: i16,
+    sock: i16,
+    family: i16,
     thread: i16,
     process: i16,
     leader: i16,
@@ -64,6 +78,13 @@ impl Layout {
             seq: btf.offset("bpf_iter_meta", "seq")?,
             inode: btf.offset("file", "f_inode")?,
             inode_number: btf.offset("inode", "i_ino")?,
+            filesystem: btf.offset("inode", "i_sb")?,
+            magic: btf.offset("super_block", "s_magic")?,
+            entry: btf.offset("file", "f_path")?.checked_add(btf.offset("path", "dentry")?)?,
+            name_length: btf.offset("dentry", "d_name")?.checked_add(btf.offset("qstr", "len")?)?,
+            sock: btf.offset("socket", "sk")?,
+            family: (btf.offset("sock", "__sk_common")?)
+                .checked_add(btf.offset("sock_common", "skc_family")?)?,
             thread: task("pid")?,
             process: task("tgid")?,
             leader: task("group_leader")?,
@@ -86,7 +107,37 @@ pub(super) enum Numbers {
     Readers,
 }
 
-/// One descriptor that is a socket.
+/// What is behind a descriptor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum What {
+    /// A socket of this family (`AF_UNIX`, …); 0 when it is being closed.
+    Socket(u32),
+    /// A namespace, of whatever kind.
+    Namespace,
+    /// One of the kernel's own files whose name is as long as that of an io_uring.
+    PerhapsRing,
+}
+
+impl What {
+    const fn decode(number: u32) -> Self {
+        match number {
+            NAMESPACES => Self::Namespace,
+            UNNAMED => Self::PerhapsRing,
+            family => Self::Socket(family),
+        }
+    }
+}
+
+/// The number of the filesystem that namespaces are in (`NSFS_MAGIC`, linux/include/uapi/linux/magic.h).
+const NAMESPACES: u32 = 0x6e73_6673;
+
+/// The number of that of files without a name (`ANON_INODE_FS_MAGIC`). Both are greater than any family.
+const UNNAMED: u32 = 0x0904_1934;
+
+/// How long `[io_uring]` is.
+const RINGS_NAME: i32 = 10;
+
+/// One descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Record {
     /// The process.
@@ -99,21 +150,24 @@ pub(super) struct Record {
     pub(super) leaders_table: u64,
     /// The number in the table.
     pub(super) fd: u32,
-    /// The socket's inode.
+    /// What is behind it.
+    pub(super) what: What,
+    /// The file's inode: a socket's, or a namespace's number.
     pub(super) inode: u64,
 }
 
-/// Its size as the program writes it: every part of it an eight-byte number.
-pub(super) const RECORD_SIZE: usize = 48;
+/// Its size as the program writes it.
+pub(super) const RECORD_SIZE: usize = 40;
 
 // Where the parts are, from the end of the stack.
-const RECORD: i16 = -48;
+const RECORD: i16 = -40;
 const PROCESS: i16 = RECORD;
-const THREAD: i16 = RECORD + 8;
-const TABLE: i16 = RECORD + 16;
-const LEADERS_TABLE: i16 = RECORD + 24;
-const FD: i16 = RECORD + 32;
-const INODE: i16 = RECORD + 40;
+const THREAD: i16 = RECORD + 4;
+const TABLE: i16 = RECORD + 8;
+const LEADERS_TABLE: i16 = RECORD + 16;
+const FD: i16 = RECORD + 24;
+const WHAT: i16 = RECORD + 28;
+const INODE: i16 = RECORD + 32;
 // What is kept below it.
 const SCRATCH: i16 = RECORD - 8;
 const LEVEL: i16 = RECORD - 16;
@@ -121,38 +175,56 @@ const LEVEL: i16 = RECORD - 16;
 impl Record {
     /// Reads one as the program wrote it; `None` for a process whose number could not be told.
     pub(super) fn decode(bytes: &[u8; RECORD_SIZE]) -> Option<Self> {
-        let part = |offset: i16| {
-            let at = usize::try_from(offset - RECORD).ok()?;
-            bytes.get(at..)?.first_chunk().copied().map(u64::from_ne_bytes)
-        };
-        let small = |offset| u32::try_from(part(offset)?).ok();
+        let part = |offset: i16| bytes.get(usize::try_from(offset - RECORD).ok()?..);
+        let word = |offset| part(offset)?.first_chunk().copied().map(u32::from_ne_bytes);
+        let double = |offset| part(offset)?.first_chunk().copied().map(u64::from_ne_bytes);
         Some(Self {
-            process: small(PROCESS).filter(|process| *process != 0)?,
-            thread: small(THREAD)?,
-            table: part(TABLE)?,
-            leaders_table: part(LEADERS_TABLE)?,
-            fd: small(FD)?,
-            inode: part(INODE)?,
+            process: word(PROCESS).filter(|process| *process != 0)?,
+            thread: word(THREAD)?,
+            table: double(TABLE)?,
+            leaders_table: double(LEADERS_TABLE)?,
+            fd: word(FD)?,
+            what: What::decode(word(WHAT)?),
+            inode: double(INODE)?,
         })
     }
 }
 
 /// Returns the program for a kernel of this layout.
 pub(super) fn assemble(at: &Layout, numbers: Numbers) -> Vec<Line> {
+    const OTHER: Label = Label("other");
+    const TELL: Label = Label("tell");
     const OUT: Label = Label("out");
     let mut lines = vec![
         // After the last descriptor it is called once more, with neither.
         Move(R6, R1),
         Load(Double, R7, R6, at.file),
-        IfZero(R7, OUT),
+        IfEqual(R7, 0, OUT),
         Load(Double, R8, R6, at.task),
-        IfZero(R8, OUT),
+        IfEqual(R8, 0, OUT),
         Move(R1, R7),
         Call(Helper::SockFromFile),
-        IfZero(R0, OUT),
-        // The socket.
+        IfEqual(R0, 0, OTHER),
+        // A socket: of which family?
+        MoveNumber(R2, 0),
+        Load(Double, R1, R0, at.sock),
+        IfEqual(R1, 0, TELL),
+        Load(Half, R2, R1, at.family),
+        Goto(TELL),
+        // Another file: in which filesystem?
+        Place(OTHER),
+        Load(Double, R1, R7, at.inode),
+        Load(Double, R1, R1, at.filesystem),
+        Load(Double, R2, R1, at.magic),
+        IfEqual(R2, NAMESPACES.cast_signed(), TELL),
+        IfNot(R2, UNNAMED.cast_signed(), OUT),
+        Load(Double, R1, R7, at.entry),
+        Load(Word, R1, R1, at.name_length),
+        IfNot(R1, RINGS_NAME, OUT),
+        Place(TELL),
+        Store(Word, R10, WHAT, R2),
         Load(Word, R1, R6, at.fd),
-        Store(Double, R10, FD, R1),
+        Store(Word, R10, FD, R1),
         Load(Double, R1, R7, at.inode),
         Load(Double, R1, R1, at.inode_number),
         Store(Double, R10, INODE, R1),
@@ -166,15 +238,15 @@ pub(super) fn assemble(at: &Layout, numbers: Numbers) -> Vec<Line> {
     match numbers {
         Numbers::Global => lines.extend([
             Load(Word, R1, R8, at.process),
-            Store(Double, R10, PROCESS, R1),
+            Store(Word, R10, PROCESS, R1),
             Load(Word, R1, R8, at.thread),
-            Store(Double, R10, THREAD, R1),
+            Store(Word, R10, THREAD, R1),
         ]),
         Numbers::Readers => {
             lines.extend([
                 Call(Helper::GetCurrentTask),
                 Load(Double, R1, R0, at.thread_pid),
-                IfZero(R1, OUT),
+                IfEqual(R1, 0, OUT),
                 Load(Word, R1, R1, at.level),
                 MultiplyNumber(R1, at.number_size),
                 Store(Double, R10, LEVEL, R1),
@@ -217,7 +289,7 @@ fn translate(at: &Layout, task: Register, into: i16) -> [Line; 16] {
         MoveNumber(R2, 4),
         Call(Helper::ProbeReadKernel),
         Load(Word, R1, R10, SCRATCH),
-        Store(Double, R10, into, R1),
+        Store(Word, R10, into, R1),
     ]
 }
 
@@ -235,6 +307,12 @@ mod tests {
         seq: 0,
         inode: 32,
         inode_number: 64,
+        filesystem: 40,
+        magic: 96,
+        entry: 72,
+        name_length: 36,
+        sock: 24,
+        family: 16,
         thread: 1400,
         process: 1404,
         leader: 1464,
@@ -260,12 +338,19 @@ mod tests {
 
     #[test]
     fn a_record_is_read_as_it_is_written() {
-        let parts: [u64; 6] = [1, 2, 0xffff_8881_0000_0000, 0, 5, 1 << 40];
-        let bytes: Vec<u8> = parts.iter().flat_map(|part| part.to_ne_bytes()).collect();
-        let (process, thread, fd) = (1, 2, 5);
-        let expected =
-            Record { process, thread, table: parts[2], leaders_table: 0, fd, inode: 1 << 40 };
-        assert_eq!(Record::decode(bytes.first_chunk().unwrap()), Some(expected));
+        let table = 0xffff_8881_0000_0000;
+        let bytes = |what: u32| {
+            let words = |one: u32, other: u32| [one.to_ne_bytes(), other.to_ne_bytes()].concat();
+            let doubles = |number: u64| number.to_ne_bytes().to_vec();
+            let parts = [words(1, 2), doubles(table), doubles(0), words(5, what), doubles(1 << 40)];
+            parts.concat()
+        };
+        let (process, thread, leaders_table, fd) = (1, 2, 0, 5);
+        let (whats, inode) = ([1, NAMESPACES, UNNAMED], 1 << 40);
+        let expected = [What::Socket(1), What::Namespace, What::PerhapsRing]
+            .map(|what| Some(Record { process, thread, table, leaders_table, fd, what, inode }));
+        assert_eq!(whats.map(|what| Record::decode(bytes(what).first_chunk().unwrap())), expected);
+        assert_eq!(Record::decode(&[0; RECORD_SIZE]), None, "no number of a process");
     }
 
     /// The numbers of processes are the same either way where the reader is in the first PID

@@ -215,13 +215,13 @@ pub enum Standing {
 
 /// Returns the same socket as it is now.
 fn find<'a>(planned: &Socket, now: &'a Snapshot) -> Option<&'a Entry> {
-    let is_same = |socket: &Socket| match planned.cookie {
-        Some(cookie) => socket.cookie == Some(cookie) && socket.netns == planned.netns,
-        // Without cookies: what tells sockets apart otherwise.
-        None => {
-            (socket.protocol, socket.netns, socket.inode, &socket.local, &socket.peer)
-                == (planned.protocol, planned.netns, planned.inode, &planned.local, &planned.peer)
+    let is_same = |socket: &Socket| {
+        if let Some(cookie) = planned.cookie {
+            return socket.cookie == Some(cookie) && socket.netns == planned.netns;
         }
+        // Without cookies: what tells sockets apart otherwise.
+        let of = |socket: &Socket| (socket.protocol, socket.netns, socket.inode, socket.created);
+        (of(socket), &socket.local, &socket.peer) == (of(planned), &planned.local, &planned.peer)
     };
     now.entries.iter().find(|entry| is_same(&entry.socket))
 }
@@ -292,6 +292,9 @@ fn obstacle(remedy: &Remedy, in_the_way: &[Entry], means: &Means<'_>) -> Option<
                 .or(is_ours.then_some(Obstacle::OwnService))
                 .or_else(|| of_other_user(*user))
                 .or_else(|| missing(action))
+        }
+        action @ Action::StopService { .. } => {
+            lineage(remedy, in_the_way, asker).or_else(|| missing(action))
         }
         Action::End { processes } => lineage(remedy, in_the_way, asker).or_else(|| {
             let unknown = processes.iter().find(|process| process.start.is_none());

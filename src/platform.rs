@@ -36,6 +36,8 @@ pub mod signals;
 ))]
 mod unsupported;
 pub(crate) mod users;
+#[cfg(any(all(feature = "portable", windows), test))]
+mod windows;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -175,7 +177,8 @@ pub trait Backend: fmt::Debug {
 pub fn native() -> Box<dyn Backend> {
     cfg_select! {
         target_os = "linux" => Box::new(linux::Linux),
-        all(feature = "portable", any(target_os = "macos", windows)) => Box::new(portable::Portable::new()),
+        all(feature = "portable", windows) => Box::new(windows::native::Windows),
+        all(feature = "portable", target_os = "macos") => Box::new(portable::Portable::new()),
         _ => Box::new(unsupported::Unsupported),
     }
 }

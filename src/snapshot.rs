@@ -96,6 +96,8 @@ pub enum Missing {
     Namespaces,
     /// Sockets that are bound but neither listen nor are connected. Count: unknown.
     BoundSockets,
+    /// Sockets that no process holds: TIME_WAIT, and connections that nobody accepted. Count: unknown.
+    UnheldSockets,
     /// Facts about sockets that this source never tells (queues, peers of UDP, …).
     SocketFacts,
     /// The descriptor tables of processes. Count: processes.
@@ -116,6 +118,7 @@ impl fmt::Display for Missing {
             Self::Sockets => "sockets",
             Self::Namespaces => "network namespaces",
             Self::BoundSockets => "bound sockets",
+            Self::UnheldSockets => "sockets that no process holds",
             Self::SocketFacts => "socket facts",
             Self::Descriptors => "descriptors",
             Self::Owners => "owners",

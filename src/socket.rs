@@ -576,6 +576,13 @@ pub struct Socket {
     /// The pending timer; absent when none runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timer: Option<Timer>,
+    /// When it was bound or connected, in units of 100 ns since 1601, in UTC (Windows); with its ends it
+    /// tells a socket from a later one, as a cookie does elsewhere. Absent where that is not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<u64>,
+    /// The service that made it, of those that its process runs (Windows).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<Text>,
     /// Counters, buffers and options; absent when not asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<Box<Details>>,
@@ -605,6 +612,8 @@ impl Socket {
             interface: None,
             v6only: None,
             timer: None,
+            created: None,
+            service: None,
             details: None,
         }
     }

@@ -191,7 +191,10 @@ impl Run<'_, '_> {
     /// Looks a moment later whether somebody has taken what was just freed.
     fn settle(&self, plan: &Plan) -> anyhow::Result<Outcome> {
         let ends = |action: &Action| match action {
-            Action::End { .. } | Action::StopUnit { .. } | Action::StopContainer { .. } => true,
+            Action::End { .. }
+            | Action::StopUnit { .. }
+            | Action::StopService { .. }
+            | Action::StopContainer { .. } => true,
             Action::Wait { .. }
             | Action::Destroy { .. }
             | Action::Continue { .. }

@@ -118,7 +118,9 @@ fn keep_what_matters(snapshot: &mut Snapshot, filter: &Filter) {
         filter.asks_for_owners()
     };
     unread.retain(|gap| match gap.what {
-        Missing::Sockets | Missing::Namespaces | Missing::BoundSockets => true,
+        Missing::Sockets | Missing::Namespaces | Missing::BoundSockets | Missing::UnheldSockets => {
+            true
+        }
         Missing::Descriptors | Missing::Owners => is_owner_missing,
         Missing::SocketFacts | Missing::ProcessFacts | Missing::UserNames => has_rows,
         Missing::BindFacts => false,

@@ -124,7 +124,9 @@ fn keep_what_matters(snapshot: &mut Snapshot, report: &PortReport) {
     let any_hidden = report.entries().any(|entry| is_hidden(&entry.ownership));
     let any = report.entries().next().is_some();
     snapshot.unread.retain(|gap| match gap.what {
-        Missing::Sockets | Missing::Namespaces | Missing::BoundSockets => true,
+        Missing::Sockets | Missing::Namespaces | Missing::BoundSockets | Missing::UnheldSockets => {
+            true
+        }
         Missing::Descriptors | Missing::Owners => any_hidden,
         Missing::SocketFacts | Missing::ProcessFacts | Missing::UserNames => any,
         Missing::BindFacts => false,

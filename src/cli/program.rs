@@ -1,4 +1,4 @@
-//! Other programs that do what only they can: `systemctl`, `docker`, `podman`.
+//! Other programs that do what only they can: `systemctl`, `docker`, `podman`, `sc`.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,7 +8,8 @@ use std::process::{Command, Output, Stdio};
 #[expect(clippy::disallowed_methods, reason = "the search path is read here alone")]
 pub(super) fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    std::env::split_paths(&path).map(|folder| folder.join(&file)).find(|file| file.is_file())
 }
 
 /// Runs a program to its end, word by word as given and without a shell, and returns what it said.

@@ -307,7 +307,11 @@ pub(super) fn keep_what_matters(snapshot: &mut Snapshot) {
     let hidden = Ownership::Hidden(HiddenReason::Permission);
     let any_hidden = snapshot.entries.iter().any(|entry| entry.ownership == hidden);
     snapshot.unread.retain(|gap| match gap.what {
-        Missing::Sockets | Missing::Namespaces | Missing::BoundSockets | Missing::BindFacts => true,
+        Missing::Sockets
+        | Missing::Namespaces
+        | Missing::BoundSockets
+        | Missing::UnheldSockets
+        | Missing::BindFacts => true,
         Missing::Descriptors | Missing::Owners => any_hidden,
         Missing::SocketFacts | Missing::ProcessFacts | Missing::UserNames => false,
     });

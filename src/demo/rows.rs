@@ -127,11 +127,18 @@ impl Row {
         };
         role == self.role
             && entry.socket.state == self.state
-            && whose(&entry.ownership, child) == Some(self.whose)
+            && (whose(&entry.ownership, child) == Some(self.whose)
+                // A table that names the listener's process for it, too, does not tell the two apart.
+                || (self.whose == Whose::Unaccepted && is_of_table(&entry.ownership)))
             && is_kept(self.waiting, first)
             && is_kept(self.unsent, second)
             && self.timer.is_none_or(|kind| entry.socket.timer.is_some_and(|t| t.kind == kind))
     }
+}
+
+fn is_of_table(ownership: &Ownership) -> bool {
+    let owners = ownership.owners();
+    !owners.is_empty() && owners.iter().all(|owner| owner.via == Via::Table)
 }
 
 /// A source that does not tell a number breaks no promise.
@@ -215,8 +222,13 @@ pub fn change(promised: &mut Vec<Row>, changes: &[Row]) {
 
 /// Returns the promised rows that are not in the listing.
 pub fn missing<'a>(promised: &'a [Row], seen: &Seen) -> Vec<&'a Row> {
-    let blind_to_bound = seen.snapshot.unread.iter().any(|gap| gap.what == Missing::BoundSockets);
-    let is_excused = |row: &Row| blind_to_bound && row.state == Some(TcpState::Bound);
+    let is_blind_to = |what| seen.snapshot.unread.iter().any(|gap| gap.what == what);
+    let to_bound = is_blind_to(Missing::BoundSockets);
+    let to_unheld = is_blind_to(Missing::UnheldSockets);
+    let is_excused = |row: &Row| {
+        let is_unheld = matches!(row.whose, Whose::Kernel | Whose::Unaccepted);
+        (to_bound && row.state == Some(TcpState::Bound)) || (to_unheld && is_unheld)
+    };
     let is_there =
         |row: &Row| seen.rows().any(|(role, entry)| row.is_kept_by(entry, role, seen.child));
     promised.iter().filter(|row| !is_excused(row) && !is_there(row)).collect()

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::platform::process_control;
 use crate::process::{Pid, Process, Uid};
 use crate::socket::{Cookie, SocketId};
 use crate::text::Text;
@@ -67,6 +68,11 @@ pub enum Action {
         /// The user whose own manager has it; absent when the system's has.
         user: Option<Uid>,
     },
+    /// A service of Windows is stopped.
+    StopService {
+        /// The service, by the name that the service manager knows it by.
+        service: Text,
+    },
     /// A container is stopped.
     StopContainer {
         /// The runtime's program: `docker`, `podman`.
@@ -103,6 +109,7 @@ impl Action {
             Self::Wait { .. } => "wait",
             Self::Destroy { .. } => "destroy",
             Self::StopUnit { .. } => "stop-unit",
+            Self::StopService { .. } => "stop-service",
             Self::StopContainer { .. } => "stop-container",
             Self::End { .. } => "end",
             Self::Continue { .. } => "continue",
@@ -120,12 +127,12 @@ impl Action {
             Self::StopUnit { unit, user: Some(_) } => {
                 Some(words(&["systemctl", "--user", "stop", "--", &unit.to_lossy()]))
             }
+            Self::StopService { service } => Some(words(&["sc", "stop", &service.to_lossy()])),
             Self::StopContainer { runtime, container, .. } => {
                 Some(words(&[runtime, "stop", "--", &container.to_lossy()]))
             }
             Self::End { processes } => {
-                let pids = processes.iter().map(|process| process.pid.to_string());
-                Some(std::iter::once("kill".to_owned()).chain(pids).collect())
+                Some(process_control::end_command(processes.iter().map(|process| process.pid)))
             }
             Self::Destroy { cookies } => match &cookies[..] {
                 [one] => Some(words(&["sockscope", "close", &one.to_string()])),

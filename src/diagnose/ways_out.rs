@@ -10,6 +10,7 @@ use crate::render::{phrase, sanitize};
 use crate::snapshot::Entry;
 use crate::socket::{Cookie, SocketId, TimerKind};
 use crate::state::TcpState;
+use crate::text::Text;
 
 /// Returns what takes these sockets out of the way, the least harmful first. One remedy may clear
 /// several of them; a socket may have none, when nobody is seen to hold it or only the first process
@@ -19,6 +20,7 @@ pub fn ways_out(in_the_way: &[&Entry]) -> Vec<Remedy> {
     remedies.extend(of_connections(in_the_way));
     remedies.extend(of_holders(in_the_way));
     remedies.extend(of_services(in_the_way));
+    remedies.extend(of_windows_services(in_the_way));
     remedies.sort_by_key(|remedy| remedy.harm);
     remedies
 }
@@ -70,6 +72,26 @@ fn of_services(entries: &[&Entry]) -> Vec<Remedy> {
                 action,
                 harm: Harm::Service,
                 breaks: Some("whatever uses it".to_owned()),
+                clears: vec![entry.socket.id],
+            }),
+        }
+    }
+    remedies
+}
+
+/// Returns the stop of each service of Windows that has one of the sockets. Its process may run others,
+/// which go on.
+fn of_windows_services(entries: &[&Entry]) -> Vec<Remedy> {
+    let mut remedies: Vec<Remedy> = Vec::new();
+    for entry in entries {
+        let Some(service) = entry.socket.service.clone() else { continue };
+        let action = Action::StopService { service };
+        match remedies.iter_mut().find(|known| known.action == action) {
+            Some(known) => known.clears.push(entry.socket.id),
+            None => remedies.push(Remedy {
+                action,
+                harm: Harm::Service,
+                breaks: Some("all that it does, until it is started again".to_owned()),
                 clears: vec![entry.socket.id],
             }),
         }
@@ -168,14 +190,17 @@ fn common_service(processes: &[Arc<Process>]) -> Option<Action> {
     services.all(|other| other.as_ref() == Some(&first)).then_some(first)
 }
 
-/// Returns true for the first process, and for systemd's managers of users: they hold sockets for others
-/// (`systemd.socket(5)`), and must not end.
+/// Returns true for the first process, for systemd's managers of users, and for Windows' kernel with its
+/// drivers: they hold sockets for others (`systemd.socket(5)`), and must not end.
 pub(crate) fn is_manager(process: &Process) -> bool {
     let in_init_scope = |group: &Cgroup| {
         let innermost = group.user_unit.as_ref().or(group.unit.as_ref());
         innermost.is_some_and(|unit| unit.as_bytes() == b"init.scope")
     };
-    process.pid == Pid(1) || process.cgroup.as_ref().is_some_and(in_init_scope)
+    let is_windows = |command: &Text| process.pid == Pid(4) && command.as_bytes() == b"System";
+    process.pid == Pid(1)
+        || process.command.as_ref().is_some_and(is_windows)
+        || process.cgroup.as_ref().is_some_and(in_init_scope)
 }
 
 /// Returns how the container or unit that a control group is of is stopped, where one command does
@@ -214,7 +239,6 @@ mod tests {
     use crate::diagnose::fixture::{entry, left, listener, owner};
     use crate::kernel::{KernelReason, KernelService, Service};
     use crate::process::{Owner, Via};
-    use crate::text::Text;
 
     fn actions(entries: &[&Entry]) -> Vec<(Harm, Action)> {
         ways_out(entries).into_iter().map(|remedy| (remedy.harm, remedy.action)).collect()
@@ -303,6 +327,27 @@ mod tests {
             let shared = vec![manager, owner(800, &[1], "/system.slice/sshd.service")];
             assert_eq!(ways_out(&[&listener(shared)]), []);
         }
+    }
+
+    #[test]
+    fn a_service_of_windows_is_stopped_alone_and_its_process_only_ended_after_it() {
+        let mut entry = listener(vec![owner(800, &[], "/")]);
+        entry.socket.service = Some(Text::from("Dnscache"));
+        let actions = actions(&[&entry]);
+        let [(Harm::Service, stop), (Harm::Process, Action::End { .. })] = &actions[..] else {
+            panic!("{actions:?}")
+        };
+        assert_eq!(stop.command().unwrap(), ["sc", "stop", "Dnscache"]);
+    }
+
+    #[test]
+    fn windows_kernel_is_not_ended() {
+        let mut system = owner(4, &[], "/");
+        Arc::make_mut(&mut system.process).command = Some(Text::from("System"));
+        assert_eq!(ways_out(&[&listener(vec![system.clone()])]), []);
+        // On Linux the number says nothing.
+        Arc::make_mut(&mut system.process).command = Some(Text::from("server"));
+        assert_eq!(ways_out(&[&listener(vec![system])]).len(), 1);
     }
 
     #[test]

@@ -140,7 +140,11 @@ fn text(key: TextKey, entry: &Entry, glob: &Glob) -> bool {
             .iter()
             .filter_map(|owner| owner.process.cwd.as_ref())
             .any(|cwd| glob.matches(cwd.as_bytes())),
-        TextKey::Unit => groups().chain(hidden).any(|group| unit(group, glob)),
+        TextKey::Unit => {
+            let service = entry.socket.service.as_ref();
+            service.is_some_and(|service| glob.matches(service.as_bytes()))
+                || groups().chain(hidden).any(|group| unit(group, glob))
+        }
         TextKey::Container => groups()
             .chain(hidden)
             .filter_map(|group| group.container.as_ref())

@@ -14,6 +14,8 @@ use crate::state::TcpState;
 pub(super) struct Kernels {
     /// What has no inode on Linux has no holder; other systems tell no inodes.
     is_linux: bool,
+    /// Windows' tables name whoever made a socket for as long as it is open.
+    is_windows: bool,
     told: HashMap<(Protocol, u16), Vec<KernelPort>>,
 }
 
@@ -23,7 +25,7 @@ impl Kernels {
         for port in ports {
             told.entry((port.protocol, port.port)).or_default().push(port);
         }
-        Self { is_linux: platform == "linux", told }
+        Self { is_linux: platform == "linux", is_windows: platform == "windows", told }
     }
 
     /// Returns why a socket without known holder is surely the kernel's; `None` when it may be anybody's.
@@ -39,15 +41,18 @@ impl Kernels {
         })
     }
 
-    /// Returns why a socket is the kernel's by its nature: TIME_WAIT, and on Linux an orphan that was
-    /// closed while it still had something to send or to wait for: it has no inode.
+    /// Returns why a socket without known holder is the kernel's by its nature: TIME_WAIT, and an orphan
+    /// that was closed while it still had something to send or to wait for. On Linux that has no inode.
     fn kept(&self, socket: &Socket) -> Option<KernelReason> {
         match socket.state {
             _ if socket.is_kernels_netlink() => Some(KernelReason::Netlink),
             Some(TcpState::TimeWait) => Some(KernelReason::TimeWait),
             Some(
                 TcpState::FinWait1 | TcpState::FinWait2 | TcpState::Closing | TcpState::LastAck,
-            ) => (socket.inode.is_none() && self.is_linux).then_some(KernelReason::Orphan),
+            ) => {
+                let is_unheld = self.is_windows || (socket.inode.is_none() && self.is_linux);
+                is_unheld.then_some(KernelReason::Orphan)
+            }
             Some(_) | None => None,
         }
     }

@@ -255,7 +255,7 @@ fn cause(error: Error) -> io::Error {
 
 /// Returns what netstat2 never tells on this system, whatever the machine does.
 fn never_told(request: &Request, system: System) -> Vec<Gap> {
-    let native = (system == System::Linux).then_some("leave out --backend portable");
+    let native = (system != System::MacOs).then_some("leave out --backend portable");
     let gap =
         |what: Missing, why: &str| Gap { hint: native.map(str::to_owned), ..Gap::new(what, why) };
     let mut gaps: Vec<Gap> = request
@@ -292,7 +292,7 @@ fn never_told(request: &Request, system: System) -> Vec<Gap> {
         },
     ));
     if system == System::Windows && request.owners {
-        gaps.push(gap(Missing::UserNames, "they are not read on windows yet"));
+        gaps.push(gap(Missing::UserNames, "netstat2 and sysinfo do not tell them"));
     }
     gaps
 }

@@ -82,6 +82,8 @@ pub enum Ending {
 pub struct Held {
     #[cfg(target_os = "linux")]
     handle: super::linux::process_control::Handle,
+    #[cfg(all(feature = "portable", windows))]
+    handle: super::windows::process_control::Handle,
 }
 
 impl Held {
@@ -97,6 +99,9 @@ impl Held {
             target_os = "linux" => {
                 Ok(Self { handle: super::linux::process_control::Handle::open(pid, start)? })
             }
+            all(feature = "portable", windows) => {
+                Ok(Self { handle: super::windows::process_control::Handle::open(pid, start)? })
+            }
             _ => {
                 let _: (Pid, u64) = (pid, start);
                 Err(ControlError::OtherSystem { platform: std::env::consts::OS })
@@ -104,27 +109,42 @@ impl Held {
         }
     }
 
-    /// Tells it to end. One that is stopped is continued, since it could not listen otherwise.
+    /// Tells it to end. One that is stopped is continued, since it could not listen otherwise. Windows
+    /// has no way to ask: there it ends at once.
     ///
     /// # Errors
     ///
     /// When it was not told.
-    #[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "nobody has one there"))]
+    #[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "only Linux can ask"))]
     pub fn end(&self, how: Ending) -> Result<(), ControlError> {
         cfg_select! {
             target_os = "linux" => self.handle.end(how),
+            all(feature = "portable", windows) => self.handle.end(),
             _ => Err(ControlError::OtherSystem { platform: std::env::consts::OS }),
         }
     }
 
     /// Waits for its end, at most this long, and returns whether it has come.
-    #[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "nobody has one there"))]
+    #[cfg_attr(
+        not(any(target_os = "linux", all(feature = "portable", windows))),
+        expect(unused_variables, reason = "nobody has one there")
+    )]
     pub fn has_ended_within(&self, patience: Duration) -> bool {
         cfg_select! {
-            target_os = "linux" => self.handle.has_ended_within(patience),
+            any(target_os = "linux", all(feature = "portable", windows)) => self.handle.has_ended_within(patience),
             _ => false,
         }
     }
+}
+
+/// Returns what a person types to end processes, word by word.
+pub fn end_command(pids: impl IntoIterator<Item = Pid>) -> Vec<String> {
+    let pids = pids.into_iter().map(|pid| pid.to_string());
+    if cfg!(windows) {
+        let each = pids.flat_map(|pid| ["/PID".to_owned(), pid]);
+        return ["taskkill".to_owned(), "/F".to_owned()].into_iter().chain(each).collect();
+    }
+    std::iter::once("kill".to_owned()).chain(pids).collect()
 }
 
 /// Who is asking: what must not end, and what is ours to end.
@@ -145,6 +165,7 @@ pub struct Asker {
 pub fn asker() -> Asker {
     cfg_select! {
         target_os = "linux" => super::linux::process_control::asker(),
+        all(feature = "portable", windows) => super::windows::process_control::asker(),
         _ => Asker { lineage: vec![Pid(std::process::id())], ..Asker::default() },
     }
 }

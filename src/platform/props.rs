@@ -14,6 +14,9 @@ use crate::socket::Cookie;
 /// The system this is.
 pub const SYSTEM: &str = std::env::consts::OS;
 
+/// Whether a UDP socket is told by `ECONNREFUSED` that nobody receives: Windows says `WSAECONNRESET`.
+pub const REFUSES_DATAGRAMS: bool = cfg!(unix);
+
 /// Whether a child can inherit a socket.
 pub const CAN_INHERIT: bool = cfg!(unix);
 

@@ -187,7 +187,7 @@ columns! {
     /// The working directory of the process.
     Cwd "CWD" ["cwd", "directory"] Left 2 Some(9), cwd;
     /// The systemd unit of the process, a user's own as `user@1000.service/app.service`. Where the
-    /// owner is hidden, the unit that the socket was made in.
+    /// owner is hidden, the unit that the socket was made in. On Windows the service that made the socket.
     Unit "UNIT" ["unit", "service"] Left 4 Some(12), unit;
     /// The container of the process, as `docker:0123456789ab`; also a snap or Flatpak. Where the
     /// owner is hidden, the one that the socket was made in.

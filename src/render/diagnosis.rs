@@ -383,6 +383,9 @@ pub fn way_out(remedy: &Remedy) -> WayOut {
             format!("close {} through the kernel (root)", phrase::count(cookies.len(), what))
         }
         Action::StopUnit { unit, .. } => format!("stop the unit {}", sanitize::text(unit)),
+        Action::StopService { service } => {
+            format!("stop the service {}", sanitize::text(service))
+        }
         Action::StopContainer { container, .. } => {
             format!("stop the container {}", sanitize::text(container))
         }

@@ -101,6 +101,9 @@ pub struct Socket<'a> {
     pub interface: Option<Device<'a>>,
     /// Whether an `inet6` socket refuses IPv4 (`IPV6_V6ONLY`).
     pub v6only: Option<bool>,
+    /// The service of Windows that made the socket; absent elsewhere, and where none did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<Cow<'a, str>>,
     /// Counters, buffers and options; null where the source does not tell.
     pub details: Option<Details<'a>>,
     /// The inode number of the socket. Null where the kernel has none: TIME_WAIT, not yet accepted.
@@ -160,6 +163,7 @@ impl<'a> From<&'a Entry> for Socket<'a> {
             peer_owners: peer_owners.iter().map(Owner::from).collect(),
             queues: socket.queues,
             timer: socket.timer,
+            service: socket.service.as_ref().map(Text::to_lossy),
             interface: socket.interface.as_ref().map(Device::from),
             v6only: socket.v6only,
             details: socket.details.as_deref().map(Details::from),

@@ -43,7 +43,7 @@ fn importance(what: Missing) -> u8 {
         Missing::Sockets => 1,
         Missing::Namespaces => 2,
         Missing::Descriptors => 3,
-        Missing::BoundSockets => 4,
+        Missing::BoundSockets | Missing::UnheldSockets => 4,
         Missing::SocketFacts => 5,
         Missing::ProcessFacts => 6,
         Missing::UserNames => 7,

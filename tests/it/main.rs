@@ -65,6 +65,8 @@ mod why_connect;
 mod why_facts;
 #[cfg(target_os = "linux")]
 mod why_judge;
+#[cfg(windows)]
+mod windows;
 
 /// A file of tests that nobody compiles is worse than none.
 #[test]

@@ -63,6 +63,18 @@ pub(super) fn carry_out(
         Action::End { processes } => end(&still_holding(processes, &now), manner),
         Action::Destroy { .. } => destroy(&now),
         action @ (Action::StopUnit { .. } | Action::StopContainer { .. }) => run(action),
+        action @ Action::StopService { .. } => {
+            let deed = run(action);
+            let patience = Deadline::after(GRACE.min(manner.deadline.left()));
+            // The manager only passes the wish on, and the service takes its time.
+            while matches!(deed, Deed::Done(_))
+                && !patience.has_passed()
+                && plan.standing(step, &look()?) != Standing::Gone
+            {
+                thread::sleep(PAUSE);
+            }
+            deed
+        }
         Action::Wait { .. } | Action::Continue { .. } | Action::Advice { .. } => {
             Deed::Needless("a person does that".to_owned())
         }

@@ -1,6 +1,7 @@
 //! UDP: no connection, no states, only addresses.
 
 use crate::demo::cast::{CLIENT, Role, SERVER};
+use crate::demo::needs::Need;
 use crate::demo::rows::Row;
 use crate::demo::{Lesson, Step};
 
@@ -10,7 +11,7 @@ const SECOND: Role = Role::client("client 2");
 pub(super) const LESSON: Lesson = Lesson {
     name: "udp",
     title: "UDP: datagrams, no handshake, no states",
-    needs: &[],
+    needs: &[Need::Refusals],
     steps: &[
         Step {
             act: |stage| {

@@ -96,6 +96,9 @@ impl Redactor {
         if let Some(cgroup) = &mut socket.cgroup {
             self.cgroup(cgroup);
         }
+        if let Some(service) = &mut socket.service {
+            *service = Text::from(format!("service{}", self.units.number(service)));
+        }
         socket.uid = socket.uid.map(|uid| self.uid(uid));
     }
 

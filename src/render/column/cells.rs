@@ -304,7 +304,8 @@ pub(super) fn cwd(row: &Row<'_>, _: &Names, out: &mut String) {
 }
 
 pub(super) fn unit(row: &Row<'_>, _: &Names, out: &mut String) {
-    push_text(out, row.cgroup().and_then(Cgroup::full_unit).as_ref());
+    let unit = row.cgroup().and_then(Cgroup::full_unit);
+    push_text(out, unit.as_ref().or(row.entry.socket.service.as_ref()));
 }
 
 pub(super) fn container(row: &Row<'_>, _: &Names, out: &mut String) {

@@ -264,8 +264,9 @@ pub(super) fn cwd(entry: &Entry) -> Option<Key<'_>> {
 }
 
 pub(super) fn unit(entry: &Entry) -> Option<Key<'_>> {
-    let group = main_cgroup(entry)?;
-    group.user_unit.as_ref().or(group.unit.as_ref()).map(name)
+    let of_group =
+        main_cgroup(entry).and_then(|group| group.user_unit.as_ref().or(group.unit.as_ref()));
+    of_group.or(entry.socket.service.as_ref()).map(name)
 }
 
 pub(super) fn container(entry: &Entry) -> Option<Key<'_>> {

@@ -305,6 +305,15 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object a step, without waiting')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('quiz', 'quiz', [CompletionResultType]::ParameterValue, 'Find out what is wrong: causes of trouble, set up for real, with hints and points')
+            break
+        }
+        'sockscope;demo;quiz' {
+            [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'What decides the order by chance: the same number, the same quiz')
+            [CompletionResult]::new('--list', '--list', [CompletionResultType]::ParameterName, 'Print the questions, one a line')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object for each question, hint and answer')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
         'sockscope;completions' {
@@ -371,6 +380,10 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             break
         }
         'sockscope;help;demo' {
+            [CompletionResult]::new('quiz', 'quiz', [CompletionResultType]::ParameterValue, 'Find out what is wrong: causes of trouble, set up for real, with hints and points')
+            break
+        }
+        'sockscope;help;demo;quiz' {
             break
         }
         'sockscope;help;completions' {

@@ -61,6 +61,9 @@ _sockscope() {
             sockscope,why)
                 cmd="sockscope__subcmd__why"
                 ;;
+            sockscope__subcmd__demo,quiz)
+                cmd="sockscope__subcmd__demo__subcmd__quiz"
+                ;;
             sockscope__subcmd__help,close)
                 cmd="sockscope__subcmd__help__subcmd__close"
                 ;;
@@ -105,6 +108,9 @@ _sockscope() {
                 ;;
             sockscope__subcmd__help,why)
                 cmd="sockscope__subcmd__help__subcmd__why"
+                ;;
+            sockscope__subcmd__help__subcmd__demo,quiz)
+                cmd="sockscope__subcmd__help__subcmd__demo__subcmd__quiz"
                 ;;
             *)
                 ;;
@@ -305,13 +311,31 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__demo)
-            opts="-h --list --auto --step --script --json --pause --help tcp partial errors clients halfclose inuse abort backlog museum orphan inherit udp dual unix leak keepalive ports netns all"
+            opts="-h --list --auto --step --script --json --pause --help tcp partial errors clients halfclose inuse abort backlog museum orphan inherit udp dual unix leak keepalive ports netns all quiz"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --pause)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sockscope__subcmd__demo__subcmd__quiz)
+            opts="-h --list --seed --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --seed)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -401,8 +425,22 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__help__subcmd__demo)
-            opts=""
+            opts="quiz"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sockscope__subcmd__help__subcmd__demo__subcmd__quiz)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -291,6 +291,14 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand --json 'Print one JSON object a step, without waiting'
             cand -h 'Print help'
             cand --help 'Print help'
+            cand quiz 'Find out what is wrong: causes of trouble, set up for real, with hints and points'
+        }
+        &'sockscope;demo;quiz'= {
+            cand --seed 'What decides the order by chance: the same number, the same quiz'
+            cand --list 'Print the questions, one a line'
+            cand --json 'Print one JSON object for each question, hint and answer'
+            cand -h 'Print help'
+            cand --help 'Print help'
         }
         &'sockscope;completions'= {
             cand -h 'Print help'
@@ -342,6 +350,9 @@ set edit:completion:arg-completer[sockscope] = {|@words|
         &'sockscope;help;show'= {
         }
         &'sockscope;help;demo'= {
+            cand quiz 'Find out what is wrong: causes of trouble, set up for real, with hints and points'
+        }
+        &'sockscope;help;demo;quiz'= {
         }
         &'sockscope;help;completions'= {
         }

@@ -254,6 +254,15 @@ module completions {
     ...lessons: string@"nu-complete sockscope demo lessons" # The lessons, in this order, or 'all'; without one, a menu on a terminal, else all of them
   ]
 
+  # Find out what is wrong: causes of trouble, set up for real, with hints and points
+  export extern "sockscope demo quiz" [
+    --list                    # Print the questions, one a line
+    --seed: string            # What decides the order by chance: the same number, the same quiz
+    --json                    # Print one JSON object for each question, hint and answer
+    --help(-h)                # Print help
+    ...questions: string      # The questions, by number or name, in this order; without one, all in an order by chance
+  ]
+
   def "nu-complete sockscope completions shell" [] {
     [ "bash" "zsh" "fish" "powershell" "elvish" "nushell" ]
   }
@@ -326,6 +335,10 @@ module completions {
 
   # Watch real sockets live: each call, and the rows it makes
   export extern "sockscope help demo" [
+  ]
+
+  # Find out what is wrong: causes of trouble, set up for real, with hints and points
+  export extern "sockscope help demo quiz" [
   ]
 
   # Print a completion script for a shell

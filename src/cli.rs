@@ -4,6 +4,7 @@
 //! and what is known of the terminal as an [`Io`]; it never reads the environment and never prints.
 //! stdout is the answer, stderr is everything else.
 
+mod actor;
 pub mod args;
 pub mod close;
 mod command;
@@ -211,6 +212,9 @@ pub fn main() -> ExitCode {
     let mut stderr = io::stderr();
     if let Some(port) = elsewhere::asked(std::env::args_os()) {
         return elsewhere::run(port).into();
+    }
+    if actor::asked(std::env::args_os()) {
+        return actor::run().into();
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

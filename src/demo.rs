@@ -10,6 +10,7 @@
 pub mod cast;
 pub mod lessons;
 pub mod needs;
+pub mod quiz;
 pub mod rows;
 pub mod see;
 pub mod stage;

@@ -4,6 +4,8 @@
 //! filtered and joined once, above. Nothing outside this module and the few places that
 //! ARCHITECTURE.md names has a `cfg(target_os)`.
 
+#[cfg(feature = "cli")]
+pub mod actor;
 pub mod clock;
 pub mod destroy;
 pub mod errno;

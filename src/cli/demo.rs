@@ -1,15 +1,18 @@
 //! `sockscope demo`: performs the lessons and shows each step: the call, what it returned, the rows
 //! of exactly the lesson's sockets, and one sentence.
 
+pub mod quiz;
+
 use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, Write};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
-use clap::{ArgGroup, Args};
+use clap::{ArgGroup, Args, Subcommand};
 use serde::Serialize;
 
+use crate::cli::demo::quiz::QuizArgs;
 use crate::cli::{Exit, Io};
 use crate::demo::cast::{Program, Role};
 use crate::demo::stage::Call;
@@ -34,6 +37,7 @@ const EVERY: &str = "all";
 /// The arguments of `sockscope demo`.
 #[derive(Debug, Clone, Default, Args)]
 #[command(group = ArgGroup::new("pace").args(["auto", "step", "script", "json"]))]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 pub struct DemoArgs {
     /// The lessons, in this order, or 'all'; without one, a menu on a terminal, else all of them
     #[arg(value_name = "LESSON", value_parser = PossibleValuesParser::new(names()))]
@@ -56,6 +60,17 @@ pub struct DemoArgs {
     /// How long --auto pauses after each step
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = humantime::parse_duration)]
     pub pause: Duration,
+    /// What the demo can do beside showing.
+    #[command(subcommand)]
+    pub other: Option<Other>,
+}
+
+/// What the demo can do beside showing.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Other {
+    /// Find out what is wrong: causes of trouble, set up for real, with hints and points
+    #[command(after_help = quiz::HELP)]
+    Quiz(QuizArgs),
 }
 
 fn names() -> Vec<&'static str> {
@@ -85,6 +100,9 @@ enum Next {
 /// Performs the lessons. Exit 0 when every row was as promised, 1 when one was not, or when no lesson
 /// can be shown here.
 pub fn run(args: &DemoArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
+    if let Some(Other::Quiz(args)) = &args.other {
+        return quiz::run(args, io);
+    }
     if args.list {
         list(io.stdout)?;
         return Ok(Exit::Found);
@@ -122,13 +140,13 @@ fn named(name: &str) -> Vec<&'static Lesson> {
     lessons::ALL.iter().copied().filter(|lesson| name == EVERY || lesson.name == name).collect()
 }
 
-/// Writes the lessons with their numbers.
+/// Writes the lessons with their numbers, and the quiz as the last of them.
 fn list(out: &mut dyn Write) -> io::Result<()> {
     let width = lessons::ALL.iter().map(|lesson| lesson.name.len()).max().unwrap_or_default();
     for (number, lesson) in (1..).zip(lessons::ALL) {
         writeln!(out, "{number:>2}  {:width$}  {}", lesson.name, lesson.title)?;
     }
-    Ok(())
+    writeln!(out, "{:>2}  {:width$}  {}", lessons::ALL.len() + 1, quiz::NAME, quiz::TITLE)
 }
 
 /// Lets the user choose lessons, one after the other.
@@ -138,6 +156,10 @@ fn menu(io: &mut Io<'_>) -> anyhow::Result<Exit> {
         list(io.stdout)?;
         write!(io.stdout, "\n[number or name] a lesson, [all] every one, [q] quit: ")?;
         let Some(answer) = answer(io)? else { break };
+        if answer == quiz::NAME || answer == (lessons::ALL.len() + 1).to_string() {
+            quiz::run(&QuizArgs::default(), io)?;
+            continue;
+        }
         let number = answer.parse().ok().and_then(|number: usize| number.checked_sub(1));
         let chosen = match number.and_then(|index| lessons::ALL.get(index)) {
             Some(lesson) => vec![*lesson],

@@ -17,15 +17,21 @@ pub struct ManArgs {
     pub directory: Option<PathBuf>,
 }
 
-/// Returns every page with its file name: `sockscope.1`, `sockscope-list.1`, and so on.
+/// Returns every page with its file name: `sockscope.1`, `sockscope-list.1`,
+/// `sockscope-demo-quiz.1`, and so on.
 pub fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
-    let mut pages = vec![page(command.clone())?];
-    for subcommand in command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set()) {
-        pages.push(page(subcommand.clone())?);
-    }
+    let mut pages = Vec::new();
+    add(&command, &mut pages)?;
     Ok(pages)
+}
+
+/// Adds the pages of a command and of what is below it.
+fn add(command: &clap::Command, pages: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
+    pages.push(page(command.clone())?);
+    let mut below = command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set());
+    below.try_for_each(|subcommand| add(subcommand, pages))
 }
 
 fn page(command: clap::Command) -> io::Result<(String, Vec<u8>)> {

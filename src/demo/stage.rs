@@ -18,6 +18,7 @@ use crate::error::{CollectError, cause};
 use crate::join::join;
 use crate::platform::props::{self, Child};
 use crate::platform::{Backend, NetnsWish, Request, errno};
+use crate::process::Pid;
 use crate::snapshot::Entry;
 use crate::socket::{Cookie, Endpoint, Family, Protocol};
 
@@ -44,6 +45,8 @@ pub struct Stage {
     received: BTreeMap<Role, usize>,
     /// The server's child, while it has one.
     child: Option<Child>,
+    /// Files to be removed at the end.
+    files: Vec<unix::Removed>,
     /// The ports that clients may have, where a lesson makes them few.
     range: Option<RangeInclusive<u16>>,
     /// What was called since somebody last took it.
@@ -116,7 +119,7 @@ impl Stage {
         }
         let mut snapshot = join(backend.collect(&request)?);
         let mut named = self.named(std::mem::take(&mut snapshot.entries), false);
-        let child = self.child.as_ref().map(Child::pid);
+        let child = self.child();
         if let Some(child) = child
             && self.places.iter().any(|(place, _)| place.elsewhere)
         {
@@ -198,6 +201,20 @@ impl Stage {
         let place = Place { inet, cookie: props::cookie(socket), elsewhere: false };
         self.places.push((place, role));
         Ok(())
+    }
+
+    /// Returns the address that this role has, or had.
+    ///
+    /// # Errors
+    ///
+    /// When the lesson has no such socket.
+    pub fn address(&self, role: Role) -> io::Result<SocketAddr> {
+        self.place(role).map(|place| place.local)
+    }
+
+    /// Returns the number of the server's child, while it has one.
+    pub fn child(&self) -> Option<Pid> {
+        self.child.as_ref().map(Child::pid)
     }
 
     /// Returns where on the network this role is, or was.

@@ -1,10 +1,14 @@
 //! The demo: what it says will be seen is seen, on the real kernel.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
+use sockscope::cli::demo::quiz;
+use sockscope::demo::quiz::cause::Cause;
+use sockscope::demo::quiz::questions;
 use sockscope::demo::rows::Whose;
 use sockscope::demo::{Lesson, lessons};
 
@@ -109,7 +113,9 @@ fn json_has_one_object_a_step_that_tells_who_called_and_whose_row_it_is() {
 fn the_list_has_a_line_for_each_lesson() {
     let output = support::output(support::sockscope().args(["demo", "--list"]));
     let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(text.lines().count(), lessons::ALL.len());
+    let quiz = format!("{}  quiz ", lessons::ALL.len() + 1);
+    assert!(text.lines().last().unwrap().contains(&quiz), "the last is the quiz: {text}");
+    assert_eq!(text.lines().count(), lessons::ALL.len() + 1);
     for ((number, lesson), line) in (1..).zip(lessons::ALL).zip(text.lines()) {
         assert!(line.contains(&format!("{number}  {}", lesson.name)), "{line}");
         assert!(line.ends_with(lesson.title), "{line}");
@@ -121,13 +127,14 @@ fn the_menu_takes_numbers_and_names_and_says_when_there_is_no_such_lesson() {
     let mut command = support::sockscope();
     command.args(["demo", "--step"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(b"nonsense\x1b\n1\nq\nudp\nq\nq\n").unwrap();
+    child.stdin.take().unwrap().write_all(b"nonsense\x1b\n1\nq\nudp\nq\nquiz\nq\nq\n").unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains(r"there is no lesson 'nonsense\x1b'"), "{text}");
     assert!(text.contains("Jtcp: "), "{text}");
     assert!(text.contains("Judp: "), "{text}");
+    assert!(text.contains("question 1 of "), "{text}");
     assert!(!text.contains("step 2 of"), "quitting a lesson leads back to the menu: {text}");
 }
 
@@ -153,6 +160,21 @@ fn manual() -> String {
             }
         }
     }
+    let names: Vec<_> = questions::ALL.iter().map(|q| format!("`{}`", q.name)).collect();
+    let causes: BTreeSet<Cause> = questions::ALL.iter().filter_map(|q| q.cause()).collect();
+    let number = lessons::ALL.len() + 1;
+    writeln!(text, "\n## {number}. `quiz`: {}\n", quiz::TITLE).unwrap();
+    writeln!(
+        text,
+        "`sockscope demo quiz [QUESTION]...` tells of trouble as whoever is on call hears of it; you find the\n\
+         cause with `list`, `port`, `why` and `show`. Each question is worth 10 points; a hint costs 2, a\n\
+         wrong answer 3. The questions are {}. What may be behind them:\n",
+        names.join(", ")
+    )
+    .unwrap();
+    for cause in causes {
+        writeln!(text, "- {cause}").unwrap();
+    }
     text
 }
 
@@ -174,13 +196,6 @@ fn status(pid: impl std::fmt::Display) -> String {
 fn runs(pid: &str) -> bool {
     let status = status(pid);
     !status.is_empty() && !status.contains("State:\tZ")
-}
-
-/// Returns whether a process was started with this signal ignored, as nohup(1) and a shell's `&` do.
-fn ignores(pid: u32, signal: rustix::process::Signal) -> bool {
-    let status = status(pid);
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
-    u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << (signal.as_raw() - 1)) != 0
 }
 
 #[test]
@@ -214,7 +229,7 @@ fn whatever_ends_the_demo_ends_its_child_and_leaves_no_socket() {
                 .unwrap();
             assert!(runs(&child), "{lesson}: process {child}");
             let pid = Pid::from_raw(demo.id().try_into().unwrap()).unwrap();
-            let signal = if ignores(demo.id(), signal) { Signal::KILL } else { signal };
+            let signal = if support::ignores(demo.id(), signal) { Signal::KILL } else { signal };
             kill_process(pid, signal).unwrap();
             demo.wait().unwrap();
             support::wait_until(|| !runs(&child));

@@ -45,6 +45,8 @@ mod pick;
 mod port;
 #[cfg(all(target_os = "linux", feature = "portable"))]
 mod portable;
+#[cfg(target_os = "linux")]
+mod quiz;
 mod recordings;
 #[cfg(target_os = "linux")]
 mod show;

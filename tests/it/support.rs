@@ -110,6 +110,14 @@ impl Drop for Running {
     }
 }
 
+/// Returns whether a process was started with this signal ignored, as nohup(1) and a shell's `&` do.
+#[cfg(target_os = "linux")]
+pub(crate) fn ignores(pid: u32, signal: rustix::process::Signal) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << (signal.as_raw() - 1)) != 0
+}
+
 /// Waits until this holds.
 #[track_caller]
 pub(crate) fn wait_until(mut holds: impl FnMut() -> bool) {

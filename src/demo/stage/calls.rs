@@ -99,7 +99,8 @@ impl Stage {
         self.bind_address(role, address)
     }
 
-    fn bind_address(&mut self, role: Role, address: SocketAddr) -> io::Result<()> {
+    /// Calls `bind()` with this address.
+    pub fn bind_address(&mut self, role: Role, address: SocketAddr) -> io::Result<()> {
         let result = match self.bind_soon(role, address) {
             Ok(()) if address.port() == 0 => {
                 self.remember(role, None)?;
@@ -160,7 +161,8 @@ impl Stage {
         self.connect_address(role, at.port(port), server)
     }
 
-    fn connect_address(
+    /// Calls `connect()` with this address.
+    pub fn connect_address(
         &mut self,
         role: Role,
         target: SocketAddr,

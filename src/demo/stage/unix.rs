@@ -11,7 +11,8 @@ use crate::demo::cast::Role;
 use crate::platform::props;
 
 /// A file that is gone when this is dropped.
-struct Removed(PathBuf);
+#[derive(Debug)]
+pub(super) struct Removed(PathBuf);
 
 impl Drop for Removed {
     fn drop(&mut self) {
@@ -59,6 +60,16 @@ impl Stage {
         self.remember(role, None)?;
         self.listen(role, 8)?;
         self.unlink(role, &file.0)
+    }
+
+    /// Calls `bind()` with a path and `close()`, which leaves the file. It stays until the stage is gone.
+    pub fn leave_file(&mut self, role: Role) -> io::Result<PathBuf> {
+        let path = std::env::temp_dir().join(name());
+        self.unix(role)?;
+        self.bind_path(role, &path)?;
+        self.files.push(Removed(path.clone()));
+        self.close(role)?;
+        Ok(path)
     }
 
     fn bind_path(&mut self, role: Role, path: &Path) -> io::Result<()> {

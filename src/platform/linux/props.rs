@@ -1,12 +1,15 @@
 //! Options of our own sockets that only Linux has, for the lessons of the demo.
 
+use std::ffi::CString;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::ops::RangeInclusive;
 use std::os::fd::AsFd as _;
+use std::process::Child;
 use std::time::Duration;
 
 use rustix::net::{self, sockopt};
+use rustix::process;
 use rustix::thread::UnshareFlags;
 use socket2::Socket;
 
@@ -80,4 +83,22 @@ pub(crate) fn receive_descriptor(through: &Socket) -> io::Result<Socket> {
 pub(crate) fn leave_namespace() -> io::Result<()> {
     sys::unshare(UnshareFlags::NEWNET)
         .or_else(|_| sys::unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNET))
+}
+
+/// Stops a child of ours.
+pub(crate) fn stop(child: &Child) -> io::Result<()> {
+    Ok(process::kill_process(process::Pid::from_child(child), process::Signal::STOP)?)
+}
+
+/// Lets a child of ours go on that was stopped.
+pub(crate) fn go_on(child: &Child) {
+    // One that has ended needs it no more.
+    let _gone = process::kill_process(process::Pid::from_child(child), process::Signal::CONT);
+}
+
+/// Takes a name (`PR_SET_NAME`), and is told to go on when whoever started us ends
+/// (`PR_SET_PDEATHSIG`): a stopped process reads no end of its input.
+pub(crate) fn play_as(name: &str) -> io::Result<()> {
+    rustix::thread::set_name(&CString::new(name)?)?;
+    Ok(process::set_parent_process_death_signal(Some(process::Signal::CONT))?)
 }

@@ -297,14 +297,15 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             break
         }
         'sockscope;demo' {
+            [CompletionResult]::new('--code', '--code', [CompletionResultType]::ParameterName, 'Show each call in this language, too')
             [CompletionResult]::new('--pause', '--pause', [CompletionResultType]::ParameterName, 'How long --auto pauses after each step')
             [CompletionResult]::new('--list', '--list', [CompletionResultType]::ParameterName, 'Print the lessons, one a line')
             [CompletionResult]::new('--auto', '--auto', [CompletionResultType]::ParameterName, 'Go on by itself, with a pause after each step')
             [CompletionResult]::new('--step', '--step', [CompletionResultType]::ParameterName, 'Wait for Enter after each step (the default on a terminal)')
             [CompletionResult]::new('--script', '--script', [CompletionResultType]::ParameterName, 'Print a plain transcript without waiting (the default in a pipe)')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object a step, without waiting')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('quiz', 'quiz', [CompletionResultType]::ParameterValue, 'Find out what is wrong: causes of trouble, set up for real, with hints and points')
             break
         }

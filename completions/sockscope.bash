@@ -311,12 +311,16 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__demo)
-            opts="-h --list --auto --step --script --json --pause --help tcp partial errors clients halfclose inuse abort backlog museum orphan inherit udp dual unix leak keepalive ports netns all quiz"
+            opts="-h --list --auto --step --script --json --code --pause --help tcp partial errors clients halfclose inuse abort backlog museum orphan inherit udp dual unix leak keepalive ports netns all quiz"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --code)
+                    COMPREPLY=($(compgen -W "python rust c go node" -- "${cur}"))
+                    return 0
+                    ;;
                 --pause)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -283,14 +283,15 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'sockscope;demo'= {
+            cand --code 'Show each call in this language, too'
             cand --pause 'How long --auto pauses after each step'
             cand --list 'Print the lessons, one a line'
             cand --auto 'Go on by itself, with a pause after each step'
             cand --step 'Wait for Enter after each step (the default on a terminal)'
             cand --script 'Print a plain transcript without waiting (the default in a pipe)'
             cand --json 'Print one JSON object a step, without waiting'
-            cand -h 'Print help'
-            cand --help 'Print help'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
             cand quiz 'Find out what is wrong: causes of trouble, set up for real, with hints and points'
         }
         &'sockscope;demo;quiz'= {

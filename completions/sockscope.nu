@@ -242,6 +242,10 @@ module completions {
     [ "tcp" "partial" "errors" "clients" "halfclose" "inuse" "abort" "backlog" "museum" "orphan" "inherit" "udp" "dual" "unix" "leak" "keepalive" "ports" "netns" "all" ]
   }
 
+  def "nu-complete sockscope demo code" [] {
+    [ "python" "rust" "c" "go" "node" ]
+  }
+
   # Watch real sockets live: each call, and the rows it makes
   export extern "sockscope demo" [
     --list                    # Print the lessons, one a line
@@ -249,8 +253,9 @@ module completions {
     --step                    # Wait for Enter after each step (the default on a terminal)
     --script                  # Print a plain transcript without waiting (the default in a pipe)
     --json                    # Print one JSON object a step, without waiting
+    --code: string@"nu-complete sockscope demo code" # Show each call in this language, too
     --pause: string           # How long --auto pauses after each step
-    --help(-h)                # Print help
+    --help(-h)                # Print help (see more with '--help')
     ...lessons: string@"nu-complete sockscope demo lessons" # The lessons, in this order, or 'all'; without one, a menu on a terminal, else all of them
   ]
 

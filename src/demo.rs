@@ -8,12 +8,14 @@
 //! is the lesson.
 
 pub mod cast;
+pub mod code;
 pub mod lessons;
 pub mod needs;
 pub mod quiz;
 pub mod rows;
 pub mod see;
 pub mod stage;
+pub mod syscall;
 
 use std::io;
 use std::time::{Duration, Instant};

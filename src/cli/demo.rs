@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::cli::demo::quiz::QuizArgs;
 use crate::cli::{Exit, Io};
 use crate::demo::cast::{Program, Role};
+use crate::demo::code::{Language, code};
 use crate::demo::stage::Call;
 use crate::demo::{Lesson, Performance, Performed, lessons};
 use crate::platform;
@@ -57,6 +58,9 @@ pub struct DemoArgs {
     /// Print one JSON object a step, without waiting
     #[arg(long)]
     pub json: bool,
+    /// Show each call in this language, too
+    #[arg(long, value_name = "LANGUAGE", value_enum)]
+    pub code: Option<Language>,
     /// How long --auto pauses after each step
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = humantime::parse_duration)]
     pub pause: Duration,
@@ -118,7 +122,7 @@ pub fn run(args: &DemoArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         _ => Pace::Script,
     };
     if args.lessons.is_empty() && pace == Pace::Step {
-        return menu(io);
+        return menu(args.code, io);
     }
     let chosen: Vec<&'static Lesson> = if args.lessons.is_empty() {
         lessons::ALL.to_vec()
@@ -127,7 +131,7 @@ pub fn run(args: &DemoArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
     };
     let mut score = Score::default();
     for lesson in chosen {
-        if perform(lesson, pace, &mut score, io)? == Next::Quit {
+        if perform(lesson, pace, args.code, &mut score, io)? == Next::Quit {
             break;
         }
     }
@@ -150,7 +154,7 @@ fn list(out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Lets the user choose lessons, one after the other.
-fn menu(io: &mut Io<'_>) -> anyhow::Result<Exit> {
+fn menu(language: Option<Language>, io: &mut Io<'_>) -> anyhow::Result<Exit> {
     let mut score = Score::default();
     loop {
         list(io.stdout)?;
@@ -169,7 +173,7 @@ fn menu(io: &mut Io<'_>) -> anyhow::Result<Exit> {
             writeln!(io.stdout, "there is no lesson '{}'\n", sanitize::string(&answer))?;
         }
         for lesson in chosen {
-            if perform(lesson, Pace::Step, &mut score, io)? == Next::Quit {
+            if perform(lesson, Pace::Step, language, &mut score, io)? == Next::Quit {
                 break;
             }
         }
@@ -207,11 +211,15 @@ impl Score {
 fn perform(
     lesson: &'static Lesson,
     pace: Pace,
+    language: Option<Language>,
     score: &mut Score,
     io: &mut Io<'_>,
 ) -> anyhow::Result<Next> {
     if pace == Pace::Script {
         writeln!(io.stdout, "== {}: {}\n", lesson.name, lesson.title)?;
+        if let Some(language) = language {
+            begin(language, io.stdout)?;
+        }
     }
     if let Some(why) = lesson.missing() {
         score.skipped.push(lesson.name);
@@ -222,7 +230,7 @@ fn perform(
     let mut performance = Performance::new(lesson, platform::native());
     while let Some(step) = performance.next_step()? {
         score.surprises += step.surprises.len();
-        show(&step, lesson, pace, io)?;
+        show(&step, lesson, pace, language, io)?;
         io.stdout.flush()?;
         if wait(pace, io)? == Next::Quit {
             return Ok(Next::Quit);
@@ -250,15 +258,21 @@ fn skipped(lesson: &Lesson, why: &str, pace: Pace, io: &mut Io<'_>) -> anyhow::R
     Ok(())
 }
 
-fn show(step: &Performed, lesson: &Lesson, pace: Pace, io: &mut Io<'_>) -> anyhow::Result<()> {
+fn show(
+    step: &Performed,
+    lesson: &Lesson,
+    pace: Pace,
+    language: Option<Language>,
+    io: &mut Io<'_>,
+) -> anyhow::Result<()> {
     match pace {
         Pace::Json => {
-            serde_json::to_writer(&mut io.stdout, &Wire::of(step))?;
+            serde_json::to_writer(&mut io.stdout, &Wire::of(step, language))?;
             writeln!(io.stdout)?;
         }
         Pace::Script => {
             writeln!(io.stdout, "{}/{}", step.number, step.of)?;
-            calls(step, ("", ""), io.stdout)?;
+            calls(step, language, ("", ""), io.stdout)?;
             body(step, None, false, io.stdout)?;
             writeln!(io.stdout)?;
         }
@@ -268,17 +282,33 @@ fn show(step: &Performed, lesson: &Lesson, pace: Pace, io: &mut Io<'_>) -> anyho
             write!(io.stdout, "{CLEAR}")?;
             writeln!(io.stdout, "{}: {}", lesson.name, lesson.title)?;
             writeln!(io.stdout, "step {} of {}\n", step.number, step.of)?;
-            calls(step, bold, io.stdout)?;
+            calls(step, language, bold, io.stdout)?;
             body(step, io.terminal.width.map(usize::from), io.terminal.color, io.stdout)?;
         }
     }
     Ok(())
 }
 
-fn calls(step: &Performed, (bold, plain): (&str, &str), out: &mut dyn Write) -> io::Result<()> {
+/// Writes what a program in this language begins with.
+fn begin(language: Language, out: &mut dyn Write) -> io::Result<()> {
+    for line in language.prologue().lines() {
+        writeln!(out, "{INDENT}{INDENT}{line}")?;
+    }
+    writeln!(out)
+}
+
+fn calls(
+    step: &Performed,
+    language: Option<Language>,
+    (bold, plain): (&str, &str),
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let width = step.calls.iter().map(|call| call.call.len()).max().unwrap_or_default();
-    for Call { call, result, .. } in &step.calls {
+    for made @ Call { call, result, .. } in &step.calls {
         writeln!(out, "{INDENT}{bold}{call:width$}{plain}  ->  {result}")?;
+        for line in language.map(|language| code(made, language)).unwrap_or_default() {
+            writeln!(out, "{INDENT}{INDENT}{line}")?;
+        }
     }
     writeln!(out)
 }
@@ -433,7 +463,7 @@ struct Wire<'a> {
     lesson: &'a str,
     step: usize,
     of: usize,
-    calls: &'a [Call],
+    calls: Vec<WireCall<'a>>,
     say: &'a str,
     rows: Vec<WireRow<'a>>,
     surprises: &'a [String],
@@ -448,6 +478,15 @@ struct WireSkipped<'a> {
 }
 
 #[derive(Serialize)]
+struct WireCall<'a> {
+    #[serde(flatten)]
+    call: &'a Call,
+    /// The lines of `--code`; absent without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<Vec<String>>,
+}
+
+#[derive(Serialize)]
 struct WireRow<'a> {
     role: &'a str,
     program: Program,
@@ -455,14 +494,18 @@ struct WireRow<'a> {
 }
 
 impl<'a> Wire<'a> {
-    fn of(step: &'a Performed) -> Self {
+    fn of(step: &'a Performed, language: Option<Language>) -> Self {
+        let calls = step
+            .calls
+            .iter()
+            .map(|call| WireCall { call, code: language.map(|language| code(call, language)) });
         let rows = step.roles.iter().zip(&step.snapshot.entries);
         Self {
             schema: SCHEMA,
             lesson: step.lesson,
             step: step.number,
             of: step.of,
-            calls: &step.calls,
+            calls: calls.collect(),
             say: step.say,
             rows: rows
                 .map(|(&Role { name: role, program }, entry)| WireRow {

@@ -3,7 +3,7 @@
 mod calls;
 mod unix;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -13,7 +13,9 @@ use socket2::{SockAddr, Socket, Type};
 
 pub use self::calls::At;
 use crate::demo::cast::{Program, Role};
+use crate::demo::code;
 use crate::demo::rows::Seen;
+use crate::demo::syscall::{Invocation, Kind, Syscall};
 use crate::error::{CollectError, cause};
 use crate::join::join;
 use crate::platform::props::{self, Child};
@@ -31,12 +33,19 @@ pub struct Call {
     pub call: String,
     /// What came back: `0`, `5 bytes: "hello"`, `-1 ECONNREFUSED: connection refused`.
     pub result: String,
+    /// The call as data: [`super::code::code`] writes it in a language.
+    #[serde(skip)]
+    pub invocation: Invocation,
 }
 
 /// The sockets of a lesson. Dropping it closes them.
 #[derive(Debug, Default)]
 pub struct Stage {
     open: BTreeMap<Role, Socket>,
+    /// What each is.
+    kinds: BTreeMap<Role, Kind>,
+    /// Those whose calls return at once.
+    nonblocking: BTreeSet<Role>,
     /// Which row is whose. Kept after the socket is closed, for what the kernel still has of it.
     places: Vec<(Place, Role)>,
     /// How many bytes each has sent.
@@ -169,11 +178,28 @@ impl Stage {
         self.places.iter().position(|(_, known)| *known == role).unwrap_or_default()
     }
 
-    /// Takes note of a call. What it returns is what the call returned.
-    fn note(
+    /// Takes note of a call on a socket. What it returns is what the call returned.
+    fn note(&mut self, role: Role, call: Syscall, result: io::Result<String>) -> io::Result<()> {
+        let kind = self.kinds.get(&role).copied().unwrap_or_default();
+        let invocation = Invocation { socket: Some(role), kind, syscall: call };
+        self.note_of(role.program, invocation, result)
+    }
+
+    /// Takes note of a call that is about no socket.
+    fn note_plain(
         &mut self,
         program: Program,
-        call: impl Into<String>,
+        call: Syscall,
+        result: io::Result<String>,
+    ) -> io::Result<()> {
+        let invocation = Invocation { socket: None, kind: Kind::default(), syscall: call };
+        self.note_of(program, invocation, result)
+    }
+
+    fn note_of(
+        &mut self,
+        program: Program,
+        invocation: Invocation,
         result: io::Result<String>,
     ) -> io::Result<()> {
         let words = match &result {
@@ -183,7 +209,8 @@ impl Stage {
                 None => format!("-1: {}", cause(error)),
             },
         };
-        self.calls.push(Call { program, call: call.into(), result: words });
+        let call = code::manual(&invocation);
+        self.calls.push(Call { program, call, result: words, invocation });
         result.map(|_| ())
     }
 

@@ -5,6 +5,7 @@ use std::io::{self, BufRead as _, BufReader};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::ops::RangeInclusive;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -182,6 +183,18 @@ pub fn receive_descriptor(through: &Socket) -> io::Result<Socket> {
     cfg_select! {
         target_os = "linux" => super::linux::props::receive_descriptor(through),
         _ => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+/// Waits until one of these can be read without waiting, for at most `limit`, and returns which can:
+/// `poll()`. Where we do not call that, each is asked in turn by a look that takes nothing.
+pub fn poll_readable(sockets: &[&Socket], limit: Duration) -> io::Result<Vec<bool>> {
+    cfg_select! {
+        target_os = "linux" => super::linux::props::poll_readable(sockets, limit),
+        _ => sockets.iter().map(|socket| {
+            socket.set_read_timeout(Some(limit))?;
+            socket.peek(&mut [std::mem::MaybeUninit::uninit()]).map(|_| true)
+        }).collect(),
     }
 }
 

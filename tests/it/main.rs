@@ -13,6 +13,8 @@ mod cli;
 #[cfg(target_os = "linux")]
 mod close;
 #[cfg(target_os = "linux")]
+mod code;
+#[cfg(target_os = "linux")]
 mod demo;
 #[cfg(target_os = "linux")]
 mod demo_see;

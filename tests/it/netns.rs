@@ -21,15 +21,8 @@ fn inside(namespaces: &str, name: &str, body: impl FnOnce()) {
     if std::env::var(MARK).is_ok_and(|inside| inside == name) {
         return body();
     }
-    let Some(unshare) = program("unshare") else { return skip("needs unshare (util-linux)") };
-    let namespaces = if is_root() { format!("-{namespaces}") } else { format!("-Ur{namespaces}") };
-    let proc = if namespaces.contains('p') { "--mount-proc" } else { "--" };
-    let allowed = Command::new(&unshare).args([&namespaces, proc, "true"]).output();
-    if !allowed.is_ok_and(|output| output.status.success()) {
-        return skip("may not make a network namespace");
-    }
-    let output = Command::new(unshare)
-        .args([&namespaces, proc, "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"])
+    let Some(mut command) = command(namespaces) else { return };
+    let output = command
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture", "--test-threads=1"])
         .env(MARK, name)
@@ -44,6 +37,29 @@ fn inside(namespaces: &str, name: &str, body: impl FnOnce()) {
     for line in said.lines().filter(|line| line.starts_with("SKIPPED:")) {
         eprintln!("{line}");
     }
+}
+
+/// Returns a command that runs the program and arguments it is yet given in a network namespace of its
+/// own with `lo` up; a skip where none can be made.
+pub(crate) fn command_in_netns() -> Option<Command> {
+    command("n")
+}
+
+fn command(namespaces: &str) -> Option<Command> {
+    let Some(unshare) = program("unshare") else {
+        skip("needs unshare (util-linux)");
+        return None;
+    };
+    let namespaces = if is_root() { format!("-{namespaces}") } else { format!("-Ur{namespaces}") };
+    let proc = if namespaces.contains('p') { "--mount-proc" } else { "--" };
+    let allowed = Command::new(&unshare).args([&namespaces, proc, "true"]).output();
+    if !allowed.is_ok_and(|output| output.status.success()) {
+        skip("may not make a network namespace");
+        return None;
+    }
+    let mut command = Command::new(unshare);
+    command.args([&namespaces, proc, "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"]);
+    Some(command)
 }
 
 pub(crate) fn is_root() -> bool {

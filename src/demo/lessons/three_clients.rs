@@ -62,11 +62,12 @@ pub(super) const LESSON: Lesson = Lesson {
         },
         Step {
             act: |stage| {
+                stage.poll(&SERVERS)?;
                 stage.recv(SERVERS[2])?;
                 stage.recv(SERVERS[0])?;
                 stage.recv(SERVERS[1])
             },
-            say: "The server reads them in any order it likes; a selector tells it which are ready.",
+            say: "The server reads them in any order it likes; poll(), a selector, tells it which are ready.",
             expect: &[
                 Row::held(SERVERS[0], Established).waiting(0),
                 Row::held(SERVERS[1], Established).waiting(0),

@@ -9,11 +9,14 @@ use socket2::{Domain, Socket, Type};
 
 use super::{Inet, Place, Stage, inet, unknown};
 use crate::demo::cast::{Program, Role};
+use crate::demo::syscall::{Address, Kind, SocketOption, Syscall};
 use crate::platform::errno;
 use crate::platform::props::{self, Child};
 
 /// What [`Stage::fill`] gives to one `send()`.
 const CHUNK: usize = 64 * 1024;
+/// What the standard library gives to `listen()`.
+const STD_BACKLOG: i32 = 128;
 /// How long a call may block, far longer than any should.
 const LONGEST: Duration = Duration::from_secs(30);
 /// How long a closed socket may linger in somebody else's look, far longer than any look takes.
@@ -63,14 +66,16 @@ impl Stage {
 
     pub(super) fn socket(&mut self, role: Role, domain: Domain, kind: Type) -> io::Result<()> {
         self.open.insert(role, Socket::new(domain, kind, None)?);
-        let family = match domain {
-            Domain::IPV4 => "AF_INET",
-            Domain::IPV6 => "AF_INET6",
-            _ => "AF_UNIX",
+        self.nonblocking.remove(&role);
+        let (family, kind) = match domain {
+            Domain::UNIX => ("UNIX", Kind::Unix),
+            Domain::IPV6 if kind == Type::DGRAM => ("INET6", Kind::Udp),
+            Domain::IPV6 => ("INET6", Kind::Tcp),
+            _ if kind == Type::DGRAM => ("INET", Kind::Udp),
+            _ => ("INET", Kind::Tcp),
         };
-        let kind = if kind == Type::DGRAM { "SOCK_DGRAM" } else { "SOCK_STREAM" };
-        let call = format!("{role} = socket({family}, {kind})");
-        self.note(role.program, call, Ok("a new descriptor".to_owned()))
+        self.kinds.insert(role, kind);
+        self.note(role, Syscall::Socket { family }, Ok("a new descriptor".to_owned()))
     }
 
     /// Calls `bind()` with loopback and port 0: the kernel picks a free port.
@@ -109,7 +114,13 @@ impl Stage {
             Ok(()) => self.remember(role, None).map(|()| "0".to_owned()),
             Err(error) => Err(error),
         };
-        self.note(role.program, format!("bind({role}, {address})"), result)
+        self.is_bound(role);
+        self.note(role, Syscall::Bind(Address::Inet(address)), result)
+    }
+
+    /// Takes note that a socket has an address of its own choice, or was to have one.
+    pub(super) fn is_bound(&mut self, role: Role) {
+        self.kinds.entry(role).and_modify(|kind| *kind = kind.bound());
     }
 
     /// Calls `bind()`, again for a moment where the lesson wants the port that it just closed: whoever
@@ -132,7 +143,7 @@ impl Stage {
     /// Calls `listen()`.
     pub fn listen(&mut self, role: Role, backlog: i32) -> io::Result<()> {
         let result = self.get(role)?.listen(backlog);
-        self.note(role.program, format!("listen({role}, {backlog})"), zero(result))
+        self.note(role, Syscall::Listen { backlog }, zero(result))
     }
 
     /// Makes a listener: three calls in one.
@@ -184,7 +195,8 @@ impl Stage {
                 answered.map(|()| format!("0; from port {}", local.port()))
             }
         };
-        self.note(role.program, format!("connect({role}, {target})"), result)
+        let blocking = !self.nonblocking.contains(&role);
+        self.note(role, Syscall::Connect { address: Address::Inet(target), blocking }, result)
     }
 
     /// Makes a client and connects it: two calls in one.
@@ -197,13 +209,16 @@ impl Stage {
     pub fn accept(&mut self, role: Role, listener: Role) -> io::Result<()> {
         let (socket, peer) = self.get(listener)?.accept()?;
         self.open.insert(role, socket);
+        self.nonblocking.remove(&role);
+        let kind = self.kinds.get(&listener).copied().unwrap_or_default();
+        self.kinds.insert(role, kind.accepted());
         let result = if let Ok(peer) = inet(&peer) {
             format!("a new descriptor, for {peer}")
         } else {
             self.remember(role, None)?;
             "a new descriptor".to_owned()
         };
-        self.note(role.program, format!("{role} = accept({listener})"), Ok(result))
+        self.note(role, Syscall::Accept { listener }, Ok(result))
     }
 
     /// Makes a connection, accepted: the calls of a server and a client.
@@ -215,13 +230,13 @@ impl Stage {
     /// Calls `shutdown()` for sending.
     pub fn shutdown(&mut self, role: Role) -> io::Result<()> {
         let result = self.get(role)?.shutdown(Shutdown::Write);
-        self.note(role.program, format!("shutdown({role}, SHUT_WR)"), zero(result))
+        self.note(role, Syscall::Shutdown, zero(result))
     }
 
     /// Calls `close()`.
     pub fn close(&mut self, role: Role) -> io::Result<()> {
         drop(self.open.remove(&role).ok_or_else(|| unknown(role))?);
-        self.note(role.program, format!("close({role})"), Ok("0".to_owned()))
+        self.note(role, Syscall::Close, Ok("0".to_owned()))
     }
 }
 
@@ -230,54 +245,55 @@ impl Stage {
     /// Makes calls return at once.
     pub fn nonblocking(&mut self, role: Role) -> io::Result<()> {
         let result = self.get(role)?.set_nonblocking(true);
-        self.note(role.program, format!("fcntl({role}, F_SETFL, O_NONBLOCK)"), zero(result))
+        self.nonblocking.insert(role);
+        self.note(role, Syscall::NonBlocking, zero(result))
     }
 
     /// Allows an address that old connections still have.
     pub fn reuse_address(&mut self, role: Role) -> io::Result<()> {
         let result = self.get(role)?.set_reuse_address(true);
-        self.note(role.program, format!("setsockopt({role}, SO_REUSEADDR, 1)"), zero(result))
+        self.set(role, SocketOption::ReuseAddress, result)
     }
 
     /// Shares an address with others that set it too.
     pub fn reuse_port(&mut self, role: Role) -> io::Result<()> {
         let result = props::reuse_port(self.get(role)?);
-        self.note(role.program, format!("setsockopt({role}, SO_REUSEPORT, 1)"), zero(result))
+        self.set(role, SocketOption::ReusePort, result)
     }
 
     /// Makes `close()` end the connection at once.
     pub fn linger_zero(&mut self, role: Role) -> io::Result<()> {
         let result = self.get(role)?.set_linger(Some(Duration::ZERO));
-        self.note(role.program, format!("setsockopt({role}, SO_LINGER, on, 0 s)"), zero(result))
+        self.set(role, SocketOption::LingerZero, result)
     }
 
     /// Keeps a connection waiting until it brings data.
     pub fn defer_accept(&mut self, role: Role, seconds: u32) -> io::Result<()> {
         let result = props::defer_accept(self.get(role)?, seconds);
-        let call = format!("setsockopt({role}, TCP_DEFER_ACCEPT, {seconds} s)");
-        self.note(role.program, call, zero(result))
+        self.set(role, SocketOption::DeferAccept(seconds), result)
     }
 
     /// Makes it ask for its connection for as long as a learner may look at that.
     pub fn keep_asking(&mut self, role: Role) -> io::Result<()> {
         const TIMES: u32 = 127;
         let result = props::keep_asking(self.get(role)?, TIMES);
-        self.note(role.program, format!("setsockopt({role}, TCP_SYNCNT, {TIMES})"), zero(result))
+        self.set(role, SocketOption::SynCount(TIMES), result)
     }
 
     /// Probes the peer of an idle connection, in a while.
     pub fn keepalive(&mut self, role: Role) -> io::Result<()> {
-        let result = props::keepalive(self.get(role)?, 600, 1, 3);
-        self.note(role.program, format!("setsockopt({role}, SO_KEEPALIVE, 1)"), zero(result))?;
-        let call = format!("setsockopt({role}, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT)");
-        self.note(role.program, call, Ok("0: after 600 s, then each 1 s, 3 times".to_owned()))
+        let (idle, interval, probes) = (600, 1, 3);
+        let result = props::keepalive(self.get(role)?, idle, interval, probes);
+        self.set(role, SocketOption::Keepalive, result)?;
+        let times = Syscall::SetOption(SocketOption::KeepaliveTimes { idle, interval, probes });
+        let words = format!("0: after {idle} s, then each {interval} s, {probes} times");
+        self.note(role, times, Ok(words))
     }
 
     /// Changes after how many seconds it does.
     pub fn keepalive_idle(&mut self, role: Role, seconds: u32) -> io::Result<()> {
         let result = props::keepalive(self.get(role)?, seconds, 1, 3);
-        let call = format!("setsockopt({role}, TCP_KEEPIDLE, {seconds} s)");
-        self.note(role.program, call, zero(result))
+        self.set(role, SocketOption::KeepaliveIdle(seconds), result)
     }
 
     /// Drops whatever arrives from now on: nothing has so many hops left.
@@ -292,24 +308,19 @@ impl Stage {
 
     fn min_ttl(&mut self, role: Role, ttl: u32) -> io::Result<()> {
         let result = props::min_ttl(self.get(role)?, ttl);
-        self.note(role.program, format!("setsockopt({role}, IP_MINTTL, {ttl})"), zero(result))
+        self.set(role, SocketOption::MinTtl(ttl), result)
     }
 
     /// Takes IPv6 alone, or both.
     pub fn only_v6(&mut self, role: Role, only: bool) -> io::Result<()> {
         let result = self.get(role)?.set_only_v6(only);
-        let call = format!("setsockopt({role}, IPV6_V6ONLY, {})", u8::from(only));
-        self.note(role.program, call, zero(result))
+        self.set(role, SocketOption::V6Only(only), result)
     }
 
     /// Takes what comes over loopback alone, whatever its address says.
     pub fn only_loopback(&mut self, role: Role) -> io::Result<()> {
         let result = props::only_loopback(self.get(role)?);
-        self.note(
-            role.program,
-            format!("setsockopt({role}, SO_BINDTODEVICE, \"lo\")"),
-            zero(result),
-        )
+        self.set(role, SocketOption::LoopbackDevice, result)
     }
 
     /// Chooses the few ports that clients may have. No call is noted.
@@ -323,14 +334,17 @@ impl Stage {
         let range = self.range.clone().ok_or_else(|| unknown(role))?;
         let result = props::port_range(self.get(role)?, &range);
         let (first, last) = range.into_inner();
-        let call = format!("setsockopt({role}, IP_LOCAL_PORT_RANGE, {first}-{last})");
-        self.note(role.program, call, zero(result))
+        self.set(role, SocketOption::PortRange { first, last }, result)
     }
 
     /// Makes the receive buffer small, also of what this listener accepts.
     pub fn small_buffer(&mut self, role: Role) -> io::Result<()> {
         let result = self.get(role)?.set_recv_buffer_size(CHUNK);
-        self.note(role.program, format!("setsockopt({role}, SO_RCVBUF, {CHUNK})"), zero(result))
+        self.set(role, SocketOption::ReceiveBuffer(CHUNK), result)
+    }
+
+    fn set(&mut self, role: Role, option: SocketOption, result: io::Result<()>) -> io::Result<()> {
+        self.note(role, Syscall::SetOption(option), zero(result))
     }
 }
 
@@ -340,13 +354,10 @@ impl Stage {
     pub fn start_child(&mut self, inherits: Option<Role>) -> io::Result<()> {
         let socket = inherits.map(|role| self.get(role)).transpose()?;
         let child = Child::start(socket)?;
-        let call = match inherits {
-            Some(role) => format!("fork(), exec({}) with {role} inherited", Child::PROGRAM),
-            None => format!("fork(), exec({})", Child::PROGRAM),
-        };
         let result = format!("process {}", child.pid());
         self.child = Some(child);
-        self.note(Program::Server, call, Ok(result))
+        let call = Syscall::Start { program: Child::PROGRAM, inherits };
+        self.note_plain(Program::Server, call, Ok(result))
     }
 
     /// Starts a child in a network namespace of its own, where it listens at the address that another
@@ -357,16 +368,19 @@ impl Stage {
         let result = format!("process {}", child.pid());
         self.child = Some(child);
         self.places.push((Place { inet: Some(inet), cookie: None, elsewhere: true }, role));
-        self.note(Program::Server, "fork(), exec(sockscope)", Ok(result))?;
-        self.note(Program::Child, "unshare(CLONE_NEWNET)", Ok("0".to_owned()))?;
-        self.note(Program::Child, format!("bind({role}, {})", inet.local), Ok("0".to_owned()))?;
-        self.note(Program::Child, format!("listen({role})"), Ok("0".to_owned()))
+        self.kinds.insert(role, Kind::TcpListener);
+        let start = Syscall::Start { program: "sockscope", inherits: None };
+        self.note_plain(Program::Server, start, Ok(result))?;
+        self.note_plain(Program::Child, Syscall::Unshare, Ok("0".to_owned()))?;
+        self.note(role, Syscall::Bind(Address::Inet(inet.local)), Ok("0".to_owned()))?;
+        self.note(role, Syscall::Listen { backlog: STD_BACKLOG }, Ok("0".to_owned()))
     }
 
     /// Ends the child.
     pub fn end_child(&mut self) -> io::Result<()> {
         self.child = None;
-        self.note(Program::Child, "exit()", Ok("its descriptors are closed".to_owned()))
+        let result = Ok("its descriptors are closed".to_owned());
+        self.note_plain(Program::Child, Syscall::Exit, result)
     }
 }
 
@@ -376,7 +390,7 @@ impl Stage {
     pub fn send(&mut self, role: Role, text: &str) -> io::Result<()> {
         let result = self.get(role)?.send(text.as_bytes());
         *self.sent.entry(role).or_default() += result.as_ref().copied().unwrap_or_default();
-        self.note(role.program, format!("send({role}, {text:?})"), result.map(bytes))
+        self.note(role, Syscall::Send { text: text.to_owned() }, result.map(bytes))
     }
 
     /// Calls `send()` until nothing more goes in: the peer does not read.
@@ -395,16 +409,17 @@ impl Stage {
             }
         };
         *self.sent.entry(role).or_default() += sent;
-        let call = format!("send({role}, {CHUNK} bytes)");
-        self.note(role.program, call.clone(), Ok(format!("{times} times: {}", bytes(sent))))?;
-        self.fails("EAGAIN", |stage| stage.note(role.program, call, Err(full)))
+        let call = Syscall::SendBytes { length: CHUNK };
+        self.note(role, call.clone(), Ok(format!("{times} times: {}", bytes(sent))))?;
+        self.fails("EAGAIN", |stage| stage.note(role, call, Err(full)))
     }
 
     /// Calls `sendto()` with the address of `to`.
     pub fn send_to(&mut self, role: Role, to: Role, text: &str) -> io::Result<()> {
         let target = self.place(to)?.local;
         let result = self.get(role)?.send_to(text.as_bytes(), &target.into());
-        self.note(role.program, format!("sendto({role}, {text:?}, {target})"), result.map(bytes))
+        let call = Syscall::SendTo { text: text.to_owned(), address: target };
+        self.note(role, call, result.map(bytes))
     }
 
     /// Calls `recv()`.
@@ -419,7 +434,7 @@ impl Stage {
                 format!("{}: {text:?}", bytes(read))
             }
         };
-        self.note(role.program, format!("recv({role})"), read.map(words))
+        self.note(role, Syscall::Recv { most: None }, read.map(words))
     }
 
     /// Calls `recv()` for so many bytes, of which it may get fewer.
@@ -427,7 +442,7 @@ impl Stage {
         let mut buffer = vec![0; most];
         let result = self.read(role, &mut buffer);
         *self.received.entry(role).or_default() += result.as_ref().copied().unwrap_or_default();
-        self.note(role.program, format!("recv({role}, {most} bytes)"), result.map(bytes))
+        self.note(role, Syscall::Recv { most: Some(most) }, result.map(bytes))
     }
 
     /// Calls `recv()` until it has all that the peer has sent.
@@ -445,7 +460,18 @@ impl Stage {
         }
         self.received.insert(role, received);
         let result = format!("{times} times: {}", bytes(received - before));
-        self.note(role.program, format!("recv({role}, {CHUNK} bytes)"), Ok(result))
+        self.note(role, Syscall::Recv { most: Some(CHUNK) }, Ok(result))
+    }
+
+    /// Calls `poll()` until the first of these can be read.
+    pub fn poll(&mut self, roles: &[Role]) -> io::Result<()> {
+        let sockets: Vec<&Socket> =
+            roles.iter().map(|role| self.get(*role)).collect::<Result<_, _>>()?;
+        let ready = props::poll_readable(&sockets, LONGEST)?;
+        let result = format!("{} can be read", ready.iter().filter(|ready| **ready).count());
+        let call = Syscall::Poll { sockets: roles.to_vec() };
+        let program = roles.first().map_or(Program::Server, |role| role.program);
+        self.note_plain(program, call, Ok(result))
     }
 
     /// Receives. A lesson ends even when the promised bytes never come.

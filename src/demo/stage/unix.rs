@@ -8,6 +8,7 @@ use socket2::{Domain, SockAddr, Type};
 use super::Stage;
 use super::calls::zero;
 use crate::demo::cast::Role;
+use crate::demo::syscall::{Address, Kind, Syscall};
 use crate::platform::props;
 
 /// A file that is gone when this is dropped.
@@ -36,14 +37,16 @@ impl Stage {
     pub fn bind_abstract(&mut self, role: Role) -> io::Result<()> {
         let result = self.get(role)?.bind(&SockAddr::unix(format!("\0{}", name()))?);
         self.remember(role, None)?;
-        self.note(role.program, format!("bind({role}, @{})", name()), zero(result))
+        self.is_bound(role);
+        self.note(role, Syscall::Bind(Address::Abstract(name())), zero(result))
     }
 
     /// Calls `connect()` with the abstract name of `to`.
     pub fn connect_abstract(&mut self, role: Role, to: Role) -> io::Result<()> {
         let result = self.get(role)?.connect(&self.get(to)?.local_addr()?);
         self.remember(role, None)?;
-        self.note(role.program, format!("connect({role}, @{})", name()), zero(result))
+        let call = Syscall::Connect { address: Address::Abstract(name()), blocking: true };
+        self.note(role, call, zero(result))
     }
 
     /// Calls `bind()` with a path, twice, and what it takes for the second to succeed. All at once, so
@@ -74,12 +77,13 @@ impl Stage {
 
     fn bind_path(&mut self, role: Role, path: &Path) -> io::Result<()> {
         let result = self.get(role)?.bind(&SockAddr::unix(path)?);
-        self.note(role.program, format!("bind({role}, {})", path.display()), zero(result))
+        self.is_bound(role);
+        self.note(role, Syscall::Bind(Address::Path(path.to_owned())), zero(result))
     }
 
     fn unlink(&mut self, role: Role, path: &Path) -> io::Result<()> {
         let result = std::fs::remove_file(path);
-        self.note(role.program, format!("unlink({})", path.display()), zero(result))
+        self.note_plain(role.program, Syscall::Unlink { path: path.to_owned() }, zero(result))
     }
 
     /// Calls `socketpair()`.
@@ -89,21 +93,21 @@ impl Stage {
         self.open.insert(right, other);
         self.remember(left, None)?;
         self.remember(right, None)?;
-        let call = format!("{left}, {right} = socketpair(AF_UNIX, SOCK_STREAM)");
-        self.note(left.program, call, Ok("two new descriptors".to_owned()))
+        self.kinds.extend([(left, Kind::Unix), (right, Kind::Unix)]);
+        self.note(left, Syscall::Pair { other: right }, Ok("two new descriptors".to_owned()))
     }
 
     /// Calls `sendmsg()` with a descriptor.
     pub fn send_descriptor(&mut self, through: Role, sent: Role) -> io::Result<()> {
         let result = props::send_descriptor(self.get(through)?, self.get(sent)?);
-        self.note(through.program, format!("sendmsg({through}, SCM_RIGHTS {sent})"), zero(result))
+        self.note(through, Syscall::SendDescriptor { other: sent }, zero(result))
     }
 
     /// Calls `recvmsg()` for a descriptor.
     pub fn receive_descriptor(&mut self, through: Role, received: Role) -> io::Result<()> {
         let socket = props::receive_descriptor(self.get(through)?)?;
         self.open.insert(received, socket);
-        let call = format!("recvmsg({through}, SCM_RIGHTS)");
-        self.note(through.program, call, Ok("a new descriptor, of the listener".to_owned()))
+        let call = Syscall::RecvDescriptor { other: received };
+        self.note(through, call, Ok("a new descriptor, of the listener".to_owned()))
     }
 }

@@ -8,6 +8,7 @@ use std::os::fd::AsFd as _;
 use std::process::Child;
 use std::time::Duration;
 
+use rustix::event::{self, PollFd, PollFlags, Timespec};
 use rustix::net::{self, sockopt};
 use rustix::process;
 use rustix::thread::UnshareFlags;
@@ -77,6 +78,15 @@ pub(crate) fn receive_descriptor(through: &Socket) -> io::Result<Socket> {
         rights.next()
     });
     rights.map(Socket::from).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}
+
+/// Calls `poll()` for what can be read.
+pub(crate) fn poll_readable(sockets: &[&Socket], limit: Duration) -> io::Result<Vec<bool>> {
+    let mut ready: Vec<PollFd<'_>> =
+        sockets.iter().map(|socket| PollFd::new(*socket, PollFlags::IN)).collect();
+    let limit = Timespec::try_from(limit).map_err(io::Error::other)?;
+    event::poll(&mut ready, Some(&limit))?;
+    Ok(ready.iter().map(|one| one.revents().contains(PollFlags::IN)).collect())
 }
 
 /// Leaves the network namespace for a new one; without privilege, in a user namespace of its own.

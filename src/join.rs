@@ -26,6 +26,7 @@ pub fn join(collected: Collected) -> Snapshot {
     let Collected {
         collected_at,
         platform,
+        backend,
         sockets,
         holders,
         processes,
@@ -37,14 +38,13 @@ pub fn join(collected: Collected) -> Snapshot {
         kernel_ports,
         gaps,
         notes,
-        ..
     } = collected;
     let processes = complete(processes, &users, collected_at);
     let mut owners = holders.map(|holders| owners_by_socket(holders, processes));
     let vanished: HashSet<SocketId> = vanished.into_iter().collect();
     let in_flight: HashSet<SocketId> = in_flight.into_iter().collect();
     let permission = gaps.iter().any(|gap| gap.what == Missing::Descriptors);
-    let kernels = Kernels::new(&platform, kernel_ports);
+    let kernels = Kernels::new(&platform, &backend, kernel_ports);
 
     let mut entries: Vec<Entry> = sockets
         .into_iter()

@@ -6,6 +6,8 @@
 
 #[cfg(feature = "cli")]
 pub mod actor;
+#[cfg(any(test, target_os = "macos"))]
+mod bsd;
 pub mod clock;
 pub mod destroy;
 pub mod errno;
@@ -15,13 +17,15 @@ pub mod limits;
 #[cfg(target_os = "linux")]
 pub mod linux;
 pub mod lookup;
+#[cfg(any(test, target_os = "macos"))]
+mod macos;
 #[cfg(feature = "cli")]
 pub mod port_lock;
 #[cfg(all(feature = "portable", any(target_os = "linux", target_os = "macos", windows)))]
 pub mod portable;
 #[cfg(feature = "cli")]
 pub mod probe;
-#[cfg(any(target_os = "linux", all(feature = "portable", any(target_os = "macos", windows))))]
+#[cfg(any(target_os = "linux", target_os = "macos", all(feature = "portable", windows)))]
 mod process;
 pub mod process_control;
 #[cfg(feature = "cli")]
@@ -34,7 +38,7 @@ pub mod services;
 pub mod signals;
 #[cfg(any(
     test,
-    not(any(target_os = "linux", all(feature = "portable", any(target_os = "macos", windows))))
+    not(any(target_os = "linux", target_os = "macos", all(feature = "portable", windows)))
 ))]
 mod unsupported;
 pub(crate) mod users;
@@ -179,8 +183,8 @@ pub trait Backend: fmt::Debug {
 pub fn native() -> Box<dyn Backend> {
     cfg_select! {
         target_os = "linux" => Box::new(linux::Linux),
+        target_os = "macos" => Box::new(macos::MacOs),
         all(feature = "portable", windows) => Box::new(windows::native::Windows),
-        all(feature = "portable", target_os = "macos") => Box::new(portable::Portable::new()),
         _ => Box::new(unsupported::Unsupported),
     }
 }
@@ -219,10 +223,14 @@ pub fn bind_facts(request: &BindRequest) -> BindFacts {
 ///
 /// When the holder may not be looked into or is gone, when the descriptor is another file by now, and
 /// on systems that cannot do this.
-#[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "only Linux can do this"))]
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "macos")),
+    expect(unused_variables, reason = "the others cannot do this")
+)]
 pub fn holder_options(pid: Pid, fd: Fd, cookie: Cookie) -> io::Result<SocketOptions> {
     cfg_select! {
         target_os = "linux" => linux::holder_options::read(pid, fd, cookie),
+        target_os = "macos" => macos::holder_options(&macos::sys::Darwin, pid, fd, cookie),
         _ => Err(io::ErrorKind::Unsupported.into()),
     }
 }

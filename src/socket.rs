@@ -33,11 +33,13 @@ number! {
     SocketId(u64)
 }
 number! {
-    /// The socket's inode number in the kernel's socket filesystem (Linux). Reused over time.
+    /// The socket's inode number in the kernel's socket filesystem (Linux); on macOS and FreeBSD, which
+    /// have none, the handle by which the kernel tells it from all others. Reused over time.
     Inode(u64)
 }
 number! {
-    /// The socket's 64-bit cookie (Linux `SO_COOKIE`): never reused while the machine is up.
+    /// The socket's 64-bit cookie (Linux `SO_COOKIE`; on macOS and FreeBSD the generation of its control
+    /// block, and its protocol): never reused while the machine is up.
     Cookie(u64)
 }
 number! {
@@ -545,7 +547,7 @@ pub struct Socket {
     /// The inode; absent where the kernel gives 0: TIME_WAIT, SYN_RECV, unaccepted, orphaned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inode: Option<Inode>,
-    /// The cookie; absent outside Linux and from `/proc/net`.
+    /// The cookie; absent on Windows, and from sources that tell none (`/proc/net`, netstat2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cookie: Option<Cookie>,
     /// The network namespace; absent where the system has none.

@@ -45,6 +45,9 @@ struct Spelling {
     state: TcpState,
     /// `enum` in linux/include/net/tcp_states.h; absent for what the kernel has no number of.
     linux: Option<u8>,
+    /// `TCPS_` in freebsd/sys/netinet/tcp_fsm.h, and `TSI_S_` in xnu's bsd/sys/proc_info.h; absent for
+    /// what these kernels have no number of.
+    bsd: Option<u8>,
     /// As lsof, netstat, macOS and Windows write it: the one we print.
     canonical: &'static str,
     /// Other spellings in use, lower case, compared without `-` and `_`: ss's, the RFC's, Windows'.
@@ -56,42 +59,84 @@ const SPELLINGS: &[Spelling] = &[
     Spelling {
         state: TcpState::Listen,
         linux: Some(10),
+        bsd: Some(1),
         canonical: "LISTEN",
         others: &["listening"],
     },
     Spelling {
         state: TcpState::Bound,
         linux: Some(13),
+        bsd: None,
         canonical: "BOUND",
         others: &["boundinactive"],
     },
     Spelling {
         state: TcpState::Established,
         linux: Some(1),
+        bsd: Some(4),
         canonical: "ESTABLISHED",
         others: &["estab", "est"],
     },
-    Spelling { state: TcpState::SynSent, linux: Some(2), canonical: "SYN_SENT", others: &[] },
+    Spelling {
+        state: TcpState::SynSent,
+        linux: Some(2),
+        bsd: Some(2),
+        canonical: "SYN_SENT",
+        others: &[],
+    },
     Spelling {
         state: TcpState::SynRecv,
         linux: Some(3),
+        bsd: Some(3),
         canonical: "SYN_RECV",
         others: &["synreceived", "synrcvd", "synrcv"],
     },
-    Spelling { state: TcpState::CloseWait, linux: Some(8), canonical: "CLOSE_WAIT", others: &[] },
+    Spelling {
+        state: TcpState::CloseWait,
+        linux: Some(8),
+        bsd: Some(5),
+        canonical: "CLOSE_WAIT",
+        others: &[],
+    },
     Spelling {
         state: TcpState::FinWait1,
         linux: Some(4),
+        bsd: Some(6),
         canonical: "FIN_WAIT1",
         others: &["finwait"],
     },
-    Spelling { state: TcpState::FinWait2, linux: Some(5), canonical: "FIN_WAIT2", others: &[] },
-    Spelling { state: TcpState::Closing, linux: Some(11), canonical: "CLOSING", others: &[] },
-    Spelling { state: TcpState::LastAck, linux: Some(9), canonical: "LAST_ACK", others: &[] },
-    Spelling { state: TcpState::TimeWait, linux: Some(6), canonical: "TIME_WAIT", others: &[] },
+    Spelling {
+        state: TcpState::FinWait2,
+        linux: Some(5),
+        bsd: Some(9),
+        canonical: "FIN_WAIT2",
+        others: &[],
+    },
+    Spelling {
+        state: TcpState::Closing,
+        linux: Some(11),
+        bsd: Some(7),
+        canonical: "CLOSING",
+        others: &[],
+    },
+    Spelling {
+        state: TcpState::LastAck,
+        linux: Some(9),
+        bsd: Some(8),
+        canonical: "LAST_ACK",
+        others: &[],
+    },
+    Spelling {
+        state: TcpState::TimeWait,
+        linux: Some(6),
+        bsd: Some(10),
+        canonical: "TIME_WAIT",
+        others: &[],
+    },
     Spelling {
         state: TcpState::Closed,
         linux: Some(7),
+        bsd: Some(0),
         canonical: "CLOSED",
         others: &["close", "unconnected", "unconn", "idle"],
     },
@@ -110,6 +155,14 @@ impl TcpState {
         SPELLINGS
             .iter()
             .find(|spelling| spelling.linux == Some(number))
+            .map_or(Self::Other(number), |spelling| spelling.state)
+    }
+
+    /// Returns the state that the kernels of FreeBSD and macOS give this number.
+    pub fn from_bsd(number: u8) -> Self {
+        SPELLINGS
+            .iter()
+            .find(|spelling| spelling.bsd == Some(number))
             .map_or(Self::Other(number), |spelling| spelling.state)
     }
 
@@ -199,6 +252,15 @@ mod tests {
             assert_eq!(TcpState::from_linux(state.to_linux()), state);
         }
         assert_eq!(TcpState::from_linux(99), TcpState::Other(99));
+    }
+
+    #[test]
+    fn each_number_of_the_bsd_kernels_is_one_state() {
+        let states: Vec<String> = (0..=10).map(|n| TcpState::from_bsd(n).to_string()).collect();
+        let expected = "CLOSED LISTEN SYN_SENT SYN_RECV ESTABLISHED CLOSE_WAIT FIN_WAIT1 CLOSING \
+                        LAST_ACK FIN_WAIT2 TIME_WAIT";
+        assert_eq!(states.join(" "), expected);
+        assert_eq!(TcpState::from_bsd(11), TcpState::Other(11));
     }
 
     #[test]

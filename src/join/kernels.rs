@@ -12,20 +12,24 @@ use crate::state::TcpState;
 /// What the system is, and what it tells of the kernel's own ports.
 #[derive(Debug)]
 pub(super) struct Kernels {
-    /// What has no inode on Linux has no holder; other systems tell no inodes.
     is_linux: bool,
-    /// Windows' tables name whoever made a socket for as long as it is open.
+    /// Whether a socket without inode surely has no descriptor. So it is on Linux, and so the own
+    /// backends of other systems tell it; netstat2 tells no inodes there at all.
+    tells_inodes: bool,
+    /// Windows' tables name whoever made a socket for as long as it is open, and tell no inodes.
     is_windows: bool,
     told: HashMap<(Protocol, u16), Vec<KernelPort>>,
 }
 
 impl Kernels {
-    pub(super) fn new(platform: &str, ports: Vec<KernelPort>) -> Self {
+    pub(super) fn new(platform: &str, backend: &str, ports: Vec<KernelPort>) -> Self {
         let mut told: HashMap<_, Vec<KernelPort>> = HashMap::new();
         for port in ports {
             told.entry((port.protocol, port.port)).or_default().push(port);
         }
-        Self { is_linux: platform == "linux", is_windows: platform == "windows", told }
+        let (is_linux, is_windows) = (platform == "linux", platform == "windows");
+        let tells_inodes = is_linux || (backend == platform && !is_windows);
+        Self { is_linux, tells_inodes, is_windows, told }
     }
 
     /// Returns why a socket without known holder is surely the kernel's; `None` when it may be anybody's.
@@ -42,7 +46,7 @@ impl Kernels {
     }
 
     /// Returns why a socket without known holder is the kernel's by its nature: TIME_WAIT, and an orphan
-    /// that was closed while it still had something to send or to wait for. On Linux that has no inode.
+    /// that was closed while it still had something to send or to wait for. That has no inode.
     fn kept(&self, socket: &Socket) -> Option<KernelReason> {
         match socket.state {
             _ if socket.is_kernels_netlink() => Some(KernelReason::Netlink),
@@ -50,7 +54,7 @@ impl Kernels {
             Some(
                 TcpState::FinWait1 | TcpState::FinWait2 | TcpState::Closing | TcpState::LastAck,
             ) => {
-                let is_unheld = self.is_windows || (socket.inode.is_none() && self.is_linux);
+                let is_unheld = self.is_windows || (socket.inode.is_none() && self.tells_inodes);
                 is_unheld.then_some(KernelReason::Orphan)
             }
             Some(_) | None => None,
@@ -76,7 +80,7 @@ impl Kernels {
             };
             asked && socket.inode.is_none() && socket.state == Some(TcpState::SynRecv)
         };
-        if !self.is_linux || !entries.iter().any(is_unheard) {
+        if !self.tells_inodes || !entries.iter().any(is_unheard) {
             return;
         }
         let listening = |entry: &&Entry| entry.socket.state == Some(TcpState::Listen);

@@ -2,7 +2,8 @@
 //! sockscope ever makes.
 //!
 //! A process is held first ([`Held::of`]), by something that names it and no other, even when it ends
-//! and its number is given away. Only then is anything sent.
+//! and its number is given away: on Linux a descriptor, else its number and start, looked at before each
+//! signal. Only then is anything sent.
 
 use std::io;
 use std::time::Duration;
@@ -84,6 +85,8 @@ pub struct Held {
     handle: super::linux::process_control::Handle,
     #[cfg(all(feature = "portable", windows))]
     handle: super::windows::process_control::Handle,
+    #[cfg(target_os = "macos")]
+    handle: super::bsd::process_control::Handle<super::macos::sys::Darwin>,
 }
 
 impl Held {
@@ -102,6 +105,10 @@ impl Held {
             all(feature = "portable", windows) => {
                 Ok(Self { handle: super::windows::process_control::Handle::open(pid, start)? })
             }
+            target_os = "macos" => {
+                let kernel = super::macos::sys::Darwin;
+                Ok(Self { handle: super::bsd::process_control::Handle::open(kernel, pid, start)? })
+            }
             _ => {
                 let _: (Pid, u64) = (pid, start);
                 Err(ControlError::OtherSystem { platform: std::env::consts::OS })
@@ -115,10 +122,13 @@ impl Held {
     /// # Errors
     ///
     /// When it was not told.
-    #[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "only Linux can ask"))]
+    #[cfg_attr(
+        not(any(target_os = "linux", target_os = "macos")),
+        expect(unused_variables, reason = "only UNIX can ask")
+    )]
     pub fn end(&self, how: Ending) -> Result<(), ControlError> {
         cfg_select! {
-            target_os = "linux" => self.handle.end(how),
+            any(target_os = "linux", target_os = "macos") => self.handle.end(how),
             all(feature = "portable", windows) => self.handle.end(),
             _ => Err(ControlError::OtherSystem { platform: std::env::consts::OS }),
         }
@@ -126,12 +136,14 @@ impl Held {
 
     /// Waits for its end, at most this long, and returns whether it has come.
     #[cfg_attr(
-        not(any(target_os = "linux", all(feature = "portable", windows))),
+        not(any(target_os = "linux", target_os = "macos", all(feature = "portable", windows))),
         expect(unused_variables, reason = "nobody has one there")
     )]
     pub fn has_ended_within(&self, patience: Duration) -> bool {
         cfg_select! {
-            any(target_os = "linux", all(feature = "portable", windows)) => self.handle.has_ended_within(patience),
+            any(target_os = "linux", target_os = "macos", all(feature = "portable", windows)) => {
+                self.handle.has_ended_within(patience)
+            }
             _ => false,
         }
     }
@@ -166,6 +178,10 @@ pub fn asker() -> Asker {
     cfg_select! {
         target_os = "linux" => super::linux::process_control::asker(),
         all(feature = "portable", windows) => super::windows::process_control::asker(),
+        target_os = "macos" => {
+            let (own, user) = (Pid(std::process::id()), uzers::get_effective_uid());
+            super::bsd::process_control::asker(&super::macos::sys::Darwin, own, user)
+        }
         _ => Asker { lineage: vec![Pid(std::process::id())], ..Asker::default() },
     }
 }

@@ -22,6 +22,7 @@ mod rules;
 mod stand_ins;
 mod unix_path;
 mod ways_out;
+pub(crate) mod windows;
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -30,7 +31,10 @@ mod tests;
 
 use crate::snapshot::Entry;
 
-pub use facts::{BindFacts, Confinement, FileKind, LocalAddress, PathFacts, SocketUnit, Usage};
+pub use facts::{
+    BindFacts, Confinement, ExcludedPorts, FileKind, LocalAddress, PathFacts, PortProxy,
+    SocketUnit, Usage, WindowsFacts,
+};
 pub use judge::{diagnose, undecided};
 pub use probe::Probe;
 pub use reason::{About, REASONS, Reason};

@@ -201,17 +201,14 @@ pub fn portable() -> Option<Box<dyn Backend>> {
 /// Gathers what decides this bind beside the sockets, as its binder has it: settings, addresses,
 /// rights, files. Of [`BindFacts::options`] it gathers nothing. What cannot be read is absent, and said
 /// in [`BindFacts::gaps`].
-#[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "only Linux is asked"))]
+#[cfg_attr(
+    not(any(target_os = "linux", all(feature = "portable", windows))),
+    expect(unused_variables, reason = "nothing is asked there")
+)]
 pub fn bind_facts(request: &BindRequest) -> BindFacts {
     cfg_select! {
         target_os = "linux" => linux::bind_facts::gather(request),
-        // Windows has no privileged ports, and IPv6 sockets refuse IPv4 unless told otherwise
-        // (<https://learn.microsoft.com/windows/win32/winsock/dual-stack-sockets>).
-        windows => BindFacts {
-            unprivileged_port_start: Some(0),
-            bindv6only: Some(true),
-            ..BindFacts::default()
-        },
+        all(feature = "portable", windows) => windows::bind_facts::gather(request),
         _ => BindFacts::default(),
     }
 }

@@ -10,7 +10,7 @@ use crate::diagnose::remedies::advise;
 use crate::diagnose::remedy::{Harm, Remedy};
 use crate::diagnose::request::{BindRequest, Target};
 use crate::diagnose::stand_ins;
-use crate::diagnose::{Cause, Certainty};
+use crate::diagnose::{Cause, Certainty, windows};
 
 /// Returns what can be done about a cause, besides what takes its sockets out of the way.
 pub(super) fn remedies(cause: &Cause, Case { request, facts, .. }: &Case<'_>) -> Vec<Remedy> {
@@ -22,6 +22,12 @@ pub(super) fn remedies(cause: &Cause, Case { request, facts, .. }: &Case<'_>) ->
 /// Returns what can be done about a setting, a right, an address or a file.
 #[expect(clippy::too_many_lines, reason = "one table: an arm for each reason")]
 pub(super) fn of_setting(cause: &Cause, request: &BindRequest, facts: &BindFacts) -> Vec<Remedy> {
+    if let Target::Inet { port, .. } = request.target {
+        let of_windows = windows::remedies(cause.reason, port, facts);
+        if !of_windows.is_empty() {
+            return of_windows;
+        }
+    }
     let say = |text: &str| advise(text, None);
     let run = |text: &str, command: String| advise(text, Some(command));
     match (cause.reason, &request.target) {

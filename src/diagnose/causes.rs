@@ -3,8 +3,8 @@
 use crate::diagnose::facts::BindFacts;
 use crate::diagnose::reason::Reason;
 use crate::diagnose::rules::{Newcomer, Stand, holder_option};
-use crate::diagnose::stand_ins;
 use crate::diagnose::{Cause, Certainty};
+use crate::diagnose::{stand_ins, windows};
 use crate::options::SocketOptions;
 use crate::snapshot::Entry;
 use crate::socket::{Endpoint, Family, Socket, TimerKind};
@@ -23,9 +23,8 @@ pub(super) fn causes(
             Stand::Apart => continue,
             Stand::OtherDevice => Reason::OtherDevice,
             Stand::Shares | Stand::Admits => Reason::Shared,
-            Stand::Blocks | Stand::Unknown => {
-                stand_ins::reason(entry).unwrap_or_else(|| reason(newcomer, entry, all, facts))
-            }
+            Stand::Blocks | Stand::Unknown => stand_ins::reason(entry, facts)
+                .unwrap_or_else(|| reason(newcomer, entry, all, facts)),
         };
         let certainty =
             if stand == Stand::Unknown { Certainty::Possible } else { Certainty::Certain };
@@ -45,6 +44,7 @@ pub(super) fn causes(
     for cause in &mut causes {
         cause.evidence = evidence(newcomer, cause, facts);
         cause.evidence.extend(stand_ins::evidence(cause, facts));
+        cause.evidence.extend(windows::evidence(cause.reason, newcomer.port, facts));
     }
     causes
 }
@@ -168,7 +168,11 @@ fn evidence(newcomer: &Newcomer, cause: &Cause, facts: &BindFacts) -> Vec<String
         && let Some(range) = &facts.ephemeral
     {
         let (low, high) = (range.start(), range.end());
-        evidence.push(format!("net.ipv4.ip_local_port_range is {low} to {high}"));
+        let setting = match &facts.windows {
+            Some(_) => "netsh int ipv4 show dynamicport",
+            None => "net.ipv4.ip_local_port_range",
+        };
+        evidence.push(format!("{setting} is {low} to {high}"));
     }
     if cause.reason == Reason::DualStack {
         evidence.push("IPV6_V6ONLY is not set on it".to_owned());

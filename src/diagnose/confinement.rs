@@ -6,10 +6,13 @@ use crate::diagnose::reason::Reason;
 use crate::diagnose::{Call, Cause, Certainty, Errno};
 
 /// Returns who may have refused this call with this error; none when it is no refusal. One alone is
-/// likely, several are each possible.
-pub(super) fn suspects(call: Call, errno: Errno, facts: &BindFacts) -> Vec<Cause> {
+/// likely, several are each possible. On Windows it can be the holder of the port.
+pub(super) fn suspects(call: Call, errno: Errno, is_held: bool, facts: &BindFacts) -> Vec<Cause> {
     let of = &facts.confinement;
     let suspects: Vec<(Reason, Option<String>)> = match (call, errno) {
+        (Call::Bind, Errno::EACCES) if facts.windows.is_some() => {
+            vec![is_held.then_some((Reason::ExclusiveUse, None))]
+        }
         (Call::Bind, Errno::EACCES) => vec![selinux(of), apparmor(of), landlock(of), seccomp(of)],
         (Call::Listen | Call::Socket, Errno::EACCES) => {
             vec![selinux(of), apparmor(of), seccomp(of)]

@@ -67,11 +67,48 @@ pub struct BindFacts {
     pub units: Vec<SocketUnit>,
     /// Whether the kernel is one of WSL, where Windows has ports of its own.
     pub is_wsl: bool,
+    /// What only Windows has; absent elsewhere.
+    pub windows: Option<WindowsFacts>,
     /// The options of sockets that may stand in the way, by cookie, where their holder may be looked
     /// into.
     pub options: BTreeMap<Cookie, SocketOptions>,
     /// What could not be read.
     pub gaps: Vec<Gap>,
+}
+
+/// What decides a bind on Windows alone.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WindowsFacts {
+    /// The ports that Windows keeps out of use, for the protocol and family asked about.
+    pub excluded: Vec<ExcludedPorts>,
+    /// The URLs that HTTP.sys serves, each with its port.
+    pub urls: Vec<(u16, String)>,
+    /// What the IP helper service forwards (`netsh interface portproxy`).
+    pub proxies: Vec<PortProxy>,
+    /// Whether this is Wine, which has Windows' calls and the rules of what is below it.
+    pub is_wine: bool,
+}
+
+/// Ports that are kept out of use (`netsh int ipv4 show excludedportrange`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExcludedPorts {
+    /// Which.
+    pub ports: RangeInclusive<u16>,
+    /// Whether an administrator made the range: the program that it is for may bind in it.
+    pub is_administered: bool,
+}
+
+/// A port that the IP helper service listens at for something elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortProxy {
+    /// From what to what, as the command takes it: `v4tov4`.
+    pub kind: &'static str,
+    /// The address it listens at; `*` for all.
+    pub address: String,
+    /// The port.
+    pub port: u16,
+    /// Where it leads.
+    pub to: String,
 }
 
 /// One address of an interface.

@@ -5,7 +5,7 @@ use crate::diagnose::holders;
 use crate::diagnose::request::{BindRequest, Target};
 use crate::diagnose::rules::{self, Newcomer, Stand};
 use crate::diagnose::{Call, Cause, Certainty, Diagnosis, Errno, Verdict};
-use crate::diagnose::{causes, checks, ephemeral, remedies, unix_path};
+use crate::diagnose::{causes, checks, ephemeral, remedies, unix_path, windows};
 use crate::snapshot::{Entry, Snapshot};
 use crate::socket::{Interface, Protocol, Socket};
 
@@ -41,6 +41,7 @@ const CHECKS: &[fn(&Case<'_>) -> Finding] = &[
     checks::address,
     checks::privilege_last,
     unix_path::check,
+    windows::excluded,
     ephemeral::check,
     sockets_in_the_way,
 ];
@@ -150,16 +151,22 @@ fn sockets_in_the_way(case: &Case<'_>) -> Finding {
     let entries: Vec<&Entry> = in_namespace(case.snapshot, case.facts)
         .filter(|entry| !crate::explain::is_unaccepted(entry))
         .collect();
+    let stand = match &case.facts.windows {
+        Some(_) => windows::stand,
+        None => rules::stand,
+    };
     let stands: Vec<(Stand, &Entry)> = entries
         .iter()
-        .map(|&entry| (rules::stand(&newcomer, &entry.socket, case.facts), entry))
+        .map(|&entry| (stand(&newcomer, &entry.socket, case.facts), entry))
         .filter(|(stand, _)| *stand != Stand::Apart)
         .collect();
     let any = |wanted| stands.iter().any(|(stand, _)| *stand == wanted);
     let in_use = Verdict::Fails { call: Call::Bind, errno: Errno::EADDRINUSE };
-    let is_linux = case.snapshot.platform == "linux";
-    let verdict = if !is_linux && !stands.is_empty() {
-        // The rules are Linux's: elsewhere they say what may be in the way, and the probe decides.
+    let of_windows = case.facts.windows.as_ref();
+    let has_rules =
+        case.snapshot.platform == "linux" || of_windows.is_some_and(|windows| !windows.is_wine);
+    let verdict = if !has_rules && !stands.is_empty() {
+        // The rules are Linux's and Windows': elsewhere they say what may be in the way, and the probe decides.
         Verdict::Unknown
     } else if any(Stand::Blocks) && may_pass(&newcomer, &stands, &entries, case.facts) {
         Verdict::Unknown
@@ -176,7 +183,7 @@ fn sockets_in_the_way(case: &Case<'_>) -> Finding {
         Verdict::Free
     };
     let mut causes = causes::causes(&newcomer, &stands, &entries, case.facts);
-    for cause in causes.iter_mut().filter(|_| !is_linux) {
+    for cause in causes.iter_mut().filter(|_| !has_rules) {
         cause.certainty = cause.certainty.max(Certainty::Likely);
     }
     causes.extend(holders::causes(&causes, case.facts));

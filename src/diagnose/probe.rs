@@ -105,7 +105,10 @@ impl Diagnosis {
                     && (cause.sockets.is_empty() || errno == Errno::EADDRINUSE)
             });
         if !is_explained {
-            let suspects = confinement::suspects(call, errno, facts);
+            let mut causes = self.causes.iter();
+            let is_held =
+                causes.any(|cause| cause.reason.is_in_the_way() && !cause.sockets.is_empty());
+            let suspects = confinement::suspects(call, errno, is_held, facts);
             let advice = suspects.iter().flat_map(|cause| of_setting(cause, &self.request, facts));
             self.remedies.extend(advice);
             self.remedies.sort_by_key(|remedy| remedy.harm);

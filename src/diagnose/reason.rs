@@ -131,6 +131,16 @@ pub enum Reason {
     ControlGroup,
     /// Windows may have it, beside WSL.
     WindowsSide,
+    /// Windows keeps the port out of use.
+    ExcludedRange,
+    /// The holder lets nobody have it beside itself.
+    ExclusiveUse,
+    /// Windows' kernel has it for a driver.
+    WindowsKernel,
+    /// Windows has it for a program inside WSL.
+    WslRelay,
+    /// Windows forwards it.
+    PortProxy,
 }
 
 /// What is to be said of a reason.
@@ -393,6 +403,27 @@ reasons! {
         "In WSL with mirrored networking, ports that Windows listens at or keeps for itself are taken \
          here too, and no list in here shows them.",
         "https://learn.microsoft.com/windows/wsl/networking";
+    ExcludedRange "excluded-range": "Windows keeps the port out of use",
+        "Hyper-V, WSL, Docker and others have Windows set ranges of ports aside, each time it starts, \
+         wherever in the dynamic range there is room. A bind in them fails with WSAEACCES (10013), though \
+         nobody is seen to have the port. A star marks ranges that an administrator made.",
+        "netsh int ipv4 show excludedportrange";
+    ExclusiveUse "exclusive-use": "the holder may have set SO_EXCLUSIVEADDRUSE",
+        "On Windows a second socket with SO_REUSEADDR can take over a port, and a specific address \
+         beside a wildcard is shared. With SO_EXCLUSIVEADDRUSE the first one forbids that: whoever tries \
+         gets WSAEACCES (10013) in place of WSAEADDRINUSE (10048).",
+        "https://learn.microsoft.com/windows/win32/winsock/using-so-reuseaddr-and-so-exclusiveaddruse";
+    WindowsKernel "windows-kernel": "Windows' kernel has it for one of its drivers",
+        "Process 4, System, holds the sockets of drivers. HTTP.sys serves the URLs of many programs at one \
+         port: IIS, WinRM, SQL Server's reports. To free it is to stop the service whose URL it is.",
+        "https://learn.microsoft.com/windows-server/administration/windows-commands/netsh-http";
+    WslRelay "wsl-relay": "Windows has it for a program that listens inside WSL",
+        "For each port that a program inside WSL listens at, a relay listens on localhost of Windows. It \
+         ends when that program does.", "https://learn.microsoft.com/windows/wsl/networking";
+    PortProxy "port-proxy": "Windows' IP helper service forwards it",
+        "netsh interface portproxy makes the service iphlpsvc listen at a port for another machine, until \
+         the entry is deleted. It outlives restarts.",
+        "https://learn.microsoft.com/windows-server/networking/technologies/netsh/netsh-interface-portproxy";
 }
 
 impl Reason {
@@ -436,6 +467,7 @@ impl Reason {
                 | Self::Seccomp
                 | Self::ControlGroup
                 | Self::WindowsSide
+                | Self::ExclusiveUse
         )
     }
 

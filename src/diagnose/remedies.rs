@@ -28,10 +28,13 @@ pub(super) fn remedies(diagnosis: &Diagnosis, case: &Case<'_>) -> Vec<Remedy> {
     if causes().any(|cause| cause.reason == Reason::EphemeralClient)
         && let Target::Inet { port, .. } = diagnosis.request.target
     {
-        remedies.push(advise(
-            "let no outgoing connection get the port from now on",
-            Some(format!("sysctl -w net.ipv4.ip_local_reserved_ports={port}")),
-        ));
+        let command = match &case.facts.windows {
+            Some(_) => format!(
+                "netsh int ipv4 add excludedportrange protocol=tcp startport={port} numberofports=1"
+            ),
+            None => format!("sysctl -w net.ipv4.ip_local_reserved_ports={port}"),
+        };
+        remedies.push(advise("let no outgoing connection get the port from now on", Some(command)));
     }
     for owner in stopped(diagnosis) {
         remedies.push(Remedy {

@@ -3,12 +3,12 @@
 
 use std::net::Ipv4Addr;
 
-use crate::diagnose::Cause;
 use crate::diagnose::facts::{BindFacts, SocketUnit};
 use crate::diagnose::reason::Reason;
 use crate::diagnose::remedies::advise;
 use crate::diagnose::remedy::{Action, Harm, Remedy};
 use crate::diagnose::request::Target;
+use crate::diagnose::{Cause, windows};
 use crate::kernel::KernelService;
 use crate::port::forward::{self, Forward};
 use crate::process::{Owner, Pid, Process};
@@ -17,9 +17,12 @@ use crate::snapshot::Entry;
 use crate::socket::{Endpoint, Socket};
 
 /// Returns what a holder is, when it is no ordinary program.
-pub(super) fn reason(entry: &Entry) -> Option<Reason> {
+pub(super) fn reason(entry: &Entry, facts: &BindFacts) -> Option<Reason> {
     if entry.ownership.service().is_some() {
         return Some(Reason::KernelService);
+    }
+    if let Some(reason) = windows::stand_in(entry, facts) {
+        return Some(reason);
     }
     let is_any = |is: &dyn Fn(&Process) -> bool| holders(entry).any(|owner| is(&owner.process));
     if is_any(&is_manager) {

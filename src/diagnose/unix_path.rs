@@ -122,7 +122,7 @@ fn is_holder(socket: &Socket) -> bool {
 fn in_use(case: &Case<'_>, holders: Vec<&Entry>) -> Finding {
     let mut causes: Vec<Cause> = Vec::new();
     for entry in holders {
-        let reason = stand_ins::reason(entry).unwrap_or(match entry.socket.state {
+        let reason = stand_ins::reason(entry, case.facts).unwrap_or(match entry.socket.state {
             Some(TcpState::Closed) => Reason::BoundOnly,
             Some(_) | None => Reason::Listener,
         });

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use crate::cgroup::{Cgroup, Container, Runtime};
 use crate::diagnose::stand_ins::stands_for_others;
-use crate::diagnose::{Action, Harm, Remedy};
+use crate::diagnose::{Action, Harm, Remedy, windows};
 use crate::process::{Ownership, Pid, Process, Uid};
 use crate::render::{phrase, sanitize};
 use crate::snapshot::Entry;
 use crate::socket::{Cookie, SocketId, TimerKind};
 use crate::state::TcpState;
-use crate::text::Text;
 
 /// Returns what takes these sockets out of the way, the least harmful first. One remedy may clear
 /// several of them; a socket may have none, when nobody is seen to hold it or only the first process
@@ -197,9 +196,8 @@ pub(crate) fn is_manager(process: &Process) -> bool {
         let innermost = group.user_unit.as_ref().or(group.unit.as_ref());
         innermost.is_some_and(|unit| unit.as_bytes() == b"init.scope")
     };
-    let is_windows = |command: &Text| process.pid == Pid(4) && command.as_bytes() == b"System";
     process.pid == Pid(1)
-        || process.command.as_ref().is_some_and(is_windows)
+        || windows::is_kernel(process)
         || process.cgroup.as_ref().is_some_and(in_init_scope)
 }
 
@@ -239,6 +237,7 @@ mod tests {
     use crate::diagnose::fixture::{entry, left, listener, owner};
     use crate::kernel::{KernelReason, KernelService, Service};
     use crate::process::{Owner, Via};
+    use crate::text::Text;
 
     fn actions(entries: &[&Entry]) -> Vec<(Harm, Action)> {
         ways_out(entries).into_iter().map(|remedy| (remedy.harm, remedy.action)).collect()

@@ -5,7 +5,10 @@
 //! socket was made: a process that is younger did not make it, it only has the number of who did.
 
 #[cfg(all(feature = "portable", windows))]
+pub(crate) mod bind_facts;
+#[cfg(all(feature = "portable", windows))]
 pub(crate) mod native;
+mod netsh;
 #[cfg(all(feature = "portable", windows))]
 pub(crate) mod process_control;
 mod refine;

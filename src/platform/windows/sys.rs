@@ -6,8 +6,8 @@ use std::io;
 use std::ptr;
 
 use windows_sys::Win32::Foundation::{
-    CloseHandle, ERROR_INSUFFICIENT_BUFFER, ERROR_MORE_DATA, FILETIME, HANDLE, NO_ERROR,
-    WAIT_OBJECT_0,
+    CloseHandle, ERROR_INSUFFICIENT_BUFFER, ERROR_MORE_DATA, ERROR_NO_MORE_ITEMS, FILETIME, HANDLE,
+    NO_ERROR, WAIT_OBJECT_0,
 };
 use windows_sys::Win32::NetworkManagement::IpHelper::{
     GetExtendedTcpTable, GetExtendedUdpTable, GetOwnerModuleFromTcp6Entry,
@@ -20,6 +20,9 @@ use windows_sys::Win32::Security::{
 };
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleW, GetProcAddress};
 use windows_sys::Win32::System::Memory::{GetProcessHeap, HeapFree, HeapSize};
+use windows_sys::Win32::System::Registry::{
+    HKEY, HKEY_LOCAL_MACHINE, KEY_READ, RegCloseKey, RegEnumValueW, RegOpenKeyExW,
+};
 use windows_sys::Win32::System::Services::{
     CloseServiceHandle, ENUM_SERVICE_STATUS_PROCESSW, EnumServicesStatusExW, OpenSCManagerW,
     SC_ENUM_PROCESS_INFO, SC_HANDLE, SC_MANAGER_ENUMERATE_SERVICE, SERVICE_ACTIVE, SERVICE_WIN32,
@@ -460,4 +463,77 @@ pub(super) fn services() -> io::Result<Vec<(u32, String)>> {
         return Ok(services);
     }
     Err(answered(ERROR_MORE_DATA))
+}
+/// Closes a key of the registry when it goes.
+struct Key(HKEY);
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        // SAFETY: the key is open, and nobody else closes it.
+        unsafe { RegCloseKey(self.0) };
+    }
+}
+
+/// Returns the values of a key of the machine's registry (`HKEY_LOCAL_MACHINE`), each with its name,
+/// as text.
+///
+/// # Errors
+///
+/// The system's: there is no such key, or it may not be read.
+pub(super) fn registry_texts(path: &str) -> io::Result<Vec<(String, String)>> {
+    let path = wide(path);
+    let mut key: HKEY = ptr::null_mut();
+    let at = &raw mut key;
+    // SAFETY: the path ends with a NUL; the call stores one handle in `key`.
+    let code = unsafe { RegOpenKeyExW(HKEY_LOCAL_MACHINE, path.as_ptr(), 0, KEY_READ, at) };
+    if code != NO_ERROR {
+        return Err(answered(code));
+    }
+    let key = Key(key);
+    let mut values = Vec::new();
+    for index in 0.. {
+        let (mut name, mut data) = ([0_u16; 256], [0_u16; 256]);
+        let (mut name_length, mut data_size) = (256, 512);
+        let (at, length_at) = (name.as_mut_ptr(), &raw mut name_length);
+        let (data_at, size_at) = (data.as_mut_ptr().cast(), &raw mut data_size);
+        // SAFETY: it writes at most 256 units to the name and 512 bytes to the data, and their numbers.
+        let code = unsafe {
+            RegEnumValueW(
+                key.0,
+                index,
+                at,
+                length_at,
+                ptr::null(),
+                ptr::null_mut(),
+                data_at,
+                size_at,
+            )
+        };
+        match code {
+            NO_ERROR => values.push((until_nul(&name), until_nul(&data))),
+            ERROR_NO_MORE_ITEMS => break,
+            // A value that is too long to be one of those asked for.
+            ERROR_MORE_DATA => {}
+            code => return Err(answered(code)),
+        }
+    }
+    Ok(values)
+}
+
+/// Lets nobody else have the address that a socket will be bound to (`SO_EXCLUSIVEADDRUSE`).
+///
+/// # Errors
+///
+/// The system's.
+#[cfg(test)]
+pub(super) fn set_exclusive(socket: &socket2::Socket) -> io::Result<()> {
+    use std::os::windows::io::AsRawSocket as _;
+
+    use windows_sys::Win32::Networking::WinSock::{SO_EXCLUSIVEADDRUSE, SOL_SOCKET, setsockopt};
+
+    let on = 1_u32.to_ne_bytes();
+    let socket = usize::try_from(socket.as_raw_socket()).map_err(io::Error::other)?;
+    // SAFETY: the socket is open as long as it is borrowed; the call reads the four bytes of `on`.
+    let answer = unsafe { setsockopt(socket, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, on.as_ptr(), 4) };
+    if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -12,10 +12,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use self::kernels::Kernels;
-use crate::process::{HiddenReason, Holder, Owner, Ownership, Parent, Pid, Process, Uid};
+use crate::process::{HiddenReason, Holder, Owner, Owners, Ownership, Parent, Pid, Process, Uid};
 use crate::snapshot::{Collected, Entry, Missing, Snapshot, Timestamp};
 use crate::socket::SocketId;
 use crate::text::Text;
+
+/// After so many sockets their memory is given back.
+const GIVEN_BACK: usize = 4096;
 
 /// Joins what was collected.
 ///
@@ -27,7 +30,7 @@ pub fn join(collected: Collected) -> Snapshot {
         collected_at,
         platform,
         backend,
-        sockets,
+        mut sockets,
         holders,
         processes,
         users,
@@ -40,36 +43,39 @@ pub fn join(collected: Collected) -> Snapshot {
         notes,
     } = collected;
     let processes = complete(processes, &users, collected_at);
-    let mut owners = holders.map(|holders| owners_by_socket(holders, processes));
+    let owners = holders.map(|holders| OwnersBySocket::new(holders, processes));
     let vanished: HashSet<SocketId> = vanished.into_iter().collect();
     let in_flight: HashSet<SocketId> = in_flight.into_iter().collect();
     let permission = gaps.iter().any(|gap| gap.what == Missing::Descriptors);
     let kernels = Kernels::new(&platform, &backend, kernel_ports);
 
-    let mut entries: Vec<Entry> = sockets
-        .into_iter()
-        .map(|socket| {
-            let held = owners.as_mut().map(|owners| owners.remove(&socket.id));
-            let ownership = match (held, kernels.surely(&socket)) {
-                (Some(Some(owners)), _) => Ownership::Held(owners),
-                (_, Some(reason)) => Ownership::Kernel(reason),
-                (None, None) => Ownership::Hidden(HiddenReason::NotAsked),
-                (Some(None), None) if vanished.contains(&socket.id) => {
-                    Ownership::Hidden(HiddenReason::Vanished)
-                }
-                (Some(None), None) if in_flight.contains(&socket.id) => {
-                    Ownership::Hidden(HiddenReason::InFlight)
-                }
-                (Some(None), None) if permission => Ownership::Hidden(HiddenReason::Permission),
-                (Some(None), None) => kernels
-                    .probably(&socket)
-                    .map_or(Ownership::Hidden(HiddenReason::NoDescriptor), Ownership::Kernel),
-            };
-            let user = socket.uid.and_then(|uid| users.get(&uid).cloned());
-            let netns_name = socket.netns.and_then(|netns| netns_names.get(&netns).cloned());
-            Entry { socket, ownership, user, netns_name, peer_owners: Vec::new() }
-        })
-        .collect();
+    let mut entries = Vec::with_capacity(sockets.len());
+    // From the end, and what is done with is given back: there may be very many.
+    while let Some(socket) = sockets.pop() {
+        if sockets.len().is_multiple_of(GIVEN_BACK) {
+            sockets.shrink_to_fit();
+        }
+        let held = owners.as_ref().map(|owners| owners.of(socket.id));
+        let ownership = match (held, kernels.surely(&socket)) {
+            (Some(Some(owners)), _) => Ownership::Held(owners),
+            (_, Some(reason)) => Ownership::Kernel(reason),
+            (None, None) => Ownership::Hidden(HiddenReason::NotAsked),
+            (Some(None), None) if vanished.contains(&socket.id) => {
+                Ownership::Hidden(HiddenReason::Vanished)
+            }
+            (Some(None), None) if in_flight.contains(&socket.id) => {
+                Ownership::Hidden(HiddenReason::InFlight)
+            }
+            (Some(None), None) if permission => Ownership::Hidden(HiddenReason::Permission),
+            (Some(None), None) => kernels
+                .probably(&socket)
+                .map_or(Ownership::Hidden(HiddenReason::NoDescriptor), Ownership::Kernel),
+        };
+        let user = socket.uid.and_then(|uid| users.get(&uid).cloned());
+        let netns_name = socket.netns.and_then(|netns| netns_names.get(&netns).cloned());
+        entries.push(Entry { socket, ownership, user, netns_name, peer_owners: Box::default() });
+    }
+    entries.reverse();
 
     listeners::attribute_unaccepted(&mut entries);
     subflows::mark(&mut entries);
@@ -130,18 +136,35 @@ fn parents(process: &Process, known: &HashMap<Pid, &Process>) -> Vec<Parent> {
 /// (`systemd.socket(5)`): systemd as PID 1, as a user's manager, or in a container.
 const ACTIVATOR: &[u8] = b"systemd";
 
-/// Groups holders by socket, the main owner first: the oldest process, which for a listener shared
-/// by a forked family is the parent. An activator, older than its service, comes after it.
-fn owners_by_socket(
+/// The holders of all sockets: one list, sorted, so that nothing is kept for each socket.
+struct OwnersBySocket {
     holders: Vec<Holder>,
-    mut known: HashMap<Pid, Arc<Process>>,
-) -> HashMap<SocketId, Vec<Owner>> {
-    let mut owners: HashMap<SocketId, Vec<Owner>> = HashMap::new();
-    for Holder { pid, tid, fd, socket, via } in holders {
-        let process = known.entry(pid).or_insert_with(|| Arc::new(Process::new(pid))).clone();
-        owners.entry(socket).or_default().push(Owner { process, tid, fd, via });
+    processes: HashMap<Pid, Arc<Process>>,
+}
+
+impl OwnersBySocket {
+    fn new(mut holders: Vec<Holder>, mut processes: HashMap<Pid, Arc<Process>>) -> Self {
+        holders.sort_unstable_by_key(|holder| holder.socket);
+        for &Holder { pid, .. } in &holders {
+            processes.entry(pid).or_insert_with(|| Arc::new(Process::new(pid)));
+        }
+        Self { holders, processes }
     }
-    for owners in owners.values_mut() {
+
+    /// Returns the owners of a socket, the main one first: the oldest process, which for a listener
+    /// shared by a forked family is the parent. An activator, older than its service, comes after it.
+    fn of(&self, socket: SocketId) -> Option<Owners> {
+        let start = self.holders.partition_point(|holder| holder.socket < socket);
+        let holders = self.holders.get(start..)?.iter();
+        let mut owners = holders.take_while(|holder| holder.socket == socket).filter_map(
+            |&Holder { pid, tid, fd, via, .. }| {
+                let process = Arc::clone(self.processes.get(&pid)?);
+                Some(Owner { process, tid, fd, via })
+            },
+        );
+        let first = owners.next()?;
+        let Some(second) = owners.next() else { return Some(first.into()) };
+        let mut owners: Vec<Owner> = [first, second].into_iter().chain(owners).collect();
         // An unknown start sorts last: a process that could not be read is not the main one.
         owners.sort_by_key(|owner| {
             (
@@ -154,8 +177,8 @@ fn owners_by_socket(
                 owner.via,
             )
         });
+        Some(owners.into())
     }
-    owners
 }
 
 #[cfg(test)]
@@ -418,7 +441,7 @@ mod tests {
 
     #[test]
     fn a_listener_bound_to_another_device_is_not_it() {
-        let device = |index| Some(crate::socket::Interface { index, name: None });
+        let device = |index| Some(Box::new(crate::socket::Interface { index, name: None }));
         let ownership = owners_of_last(vec![
             Socket { interface: device(2), ..tcp(1, TcpState::Listen, "0.0.0.0:80") },
             tcp(2, TcpState::Listen, "0.0.0.0:80"),

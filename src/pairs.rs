@@ -90,7 +90,13 @@ mod tests {
                 socket.netns = Some(NetnsId(words[0].parse().unwrap()));
                 (socket.local, socket.peer) = (end(words[1]), end(words[2]));
                 let ownership = Ownership::Hidden(HiddenReason::NotAsked);
-                Entry { socket, ownership, user: None, netns_name: None, peer_owners: Vec::new() }
+                Entry {
+                    socket,
+                    ownership,
+                    user: None,
+                    netns_name: None,
+                    peer_owners: Box::default(),
+                }
             })
             .collect();
         Some(Pairs::new(&entries).other_end(&entries[0].socket)?.socket.id.0)

@@ -238,7 +238,7 @@ fn by_peer(connections: impl Iterator<Item = Connection>) -> Vec<PeerGroup> {
     let mut groups: BTreeMap<(IpAddr, Option<Interface>), Vec<Connection>> = BTreeMap::new();
     for connection in connections {
         if let Some(Endpoint::Inet { address, scope, .. }) = &connection.entry.socket.peer {
-            let peer = (address.to_canonical(), scope.clone());
+            let peer = (address.to_canonical(), scope.as_deref().cloned());
             groups.entry(peer).or_default().push(connection);
         }
     }

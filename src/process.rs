@@ -1,6 +1,8 @@
 //! Who holds sockets: processes, their descriptors, and what the join concludes of them.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -242,12 +244,69 @@ pub struct Owner {
     pub via: Via,
 }
 
+/// Some owners, the main one first. Nearly every socket has one: that one is kept without a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owners(List);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum List {
+    One(Owner),
+    Many(Vec<Owner>),
+}
+
+impl From<Owner> for Owners {
+    fn from(owner: Owner) -> Self {
+        Self(List::One(owner))
+    }
+}
+
+impl From<Vec<Owner>> for Owners {
+    fn from(mut owners: Vec<Owner>) -> Self {
+        match owners.pop() {
+            Some(only) if owners.is_empty() => Self(List::One(only)),
+            last => {
+                owners.extend(last);
+                Self(List::Many(owners))
+            }
+        }
+    }
+}
+
+impl Deref for Owners {
+    type Target = [Owner];
+
+    fn deref(&self) -> &[Owner] {
+        match &self.0 {
+            List::One(owner) => slice::from_ref(owner),
+            List::Many(owners) => owners,
+        }
+    }
+}
+
+impl DerefMut for Owners {
+    fn deref_mut(&mut self) -> &mut [Owner] {
+        match &mut self.0 {
+            List::One(owner) => slice::from_mut(owner),
+            List::Many(owners) => owners,
+        }
+    }
+}
+
+impl<'a> IntoIterator for &'a Owners {
+    type Item = &'a Owner;
+    type IntoIter = slice::Iter<'a, Owner>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
 /// Whose a socket is. "Nobody's", "you may not see whose" and "it vanished while we looked" are
 /// different answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ownership {
     /// These hold it: never empty, the main one first.
-    Held(Vec<Owner>),
+    Held(Owners),
     /// Nobody: the kernel alone has it, for this reason.
     Kernel(KernelReason),
     /// Somebody may, but it cannot be told who.

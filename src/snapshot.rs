@@ -208,7 +208,7 @@ pub struct Entry {
     pub netns_name: Option<Text>,
     /// Who holds the socket at the other end, the main one first; empty when that is not of this
     /// machine, is hidden, or is not looked for: it is of UNIX sockets only.
-    pub peer_owners: Vec<Owner>,
+    pub peer_owners: Box<[Owner]>,
 }
 
 /// One consistent picture of the machine's sockets.
@@ -249,5 +249,18 @@ impl Snapshot {
             }
         });
         owners.into_iter().chain(self.unread.iter().cloned()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A machine may have 100,000 of them, and every page takes the kernel time to hand out: what few
+    /// sockets have belongs behind a pointer.
+    #[test]
+    fn a_row_is_small() {
+        assert!(size_of::<Socket>() <= 272, "{}", size_of::<Socket>());
+        assert!(size_of::<Entry>() <= 336, "{}", size_of::<Entry>());
     }
 }

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -268,7 +269,7 @@ pub enum Endpoint {
         port: u16,
         /// The zone of a link-local IPv6 address; absent for all others.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        scope: Option<Interface>,
+        scope: Option<Box<Interface>>,
     },
     /// A UNIX socket bound to a path.
     Path(Text),
@@ -280,7 +281,7 @@ pub enum Endpoint {
         ethertype: u16,
         /// The device they come from; absent for all.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        interface: Option<Interface>,
+        interface: Option<Box<Interface>>,
     },
     /// One end of a netlink conversation.
     Netlink {
@@ -300,7 +301,7 @@ pub enum Endpoint {
     /// The frames that an `AF_XDP` socket takes.
     Xdp {
         /// The device they come from.
-        interface: Interface,
+        interface: Box<Interface>,
         /// The queue of that device.
         queue: u32,
     },
@@ -390,7 +391,7 @@ impl From<SocketAddr> for Endpoint {
     fn from(address: SocketAddr) -> Self {
         let scope = match address {
             SocketAddr::V6(v6) if v6.scope_id() != 0 => {
-                Some(Interface { index: v6.scope_id(), name: None })
+                Some(Box::new(Interface { index: v6.scope_id(), name: None }))
             }
             SocketAddr::V4(_) | SocketAddr::V6(_) => None,
         };
@@ -404,7 +405,7 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inet { address: IpAddr::V4(v4), port, .. } => write!(f, "{v4}:{port}"),
-            Self::Inet { address: IpAddr::V6(v6), port, scope } => match scope {
+            Self::Inet { address: IpAddr::V6(v6), port, scope } => match scope.as_deref() {
                 None => write!(f, "[{v6}]:{port}"),
                 Some(Interface { name: Some(name), .. }) => write!(f, "[{v6}%{name}]:{port}"),
                 Some(Interface { index, name: None }) => write!(f, "[{v6}%{index}]:{port}"),
@@ -416,7 +417,7 @@ impl fmt::Display for Endpoint {
                     Some(name) => f.write_str(name)?,
                     None => write!(f, "{ethertype:#06x}")?,
                 }
-                match interface {
+                match interface.as_deref() {
                     None => Ok(()),
                     Some(Interface { name: Some(name), .. }) => write!(f, "%{name}"),
                     Some(Interface { index, name: None }) => write!(f, "%{index}"),
@@ -433,12 +434,10 @@ impl fmt::Display for Endpoint {
                 };
                 write!(f, "{}:{}", number(cid), number(port))
             }
-            Self::Xdp { interface: Interface { name: Some(name), .. }, queue } => {
-                write!(f, "{name}:q{queue}")
-            }
-            Self::Xdp { interface: Interface { index, name: None }, queue } => {
-                write!(f, "{index}:q{queue}")
-            }
+            Self::Xdp { interface, queue } => match &**interface {
+                Interface { name: Some(name), .. } => write!(f, "{name}:q{queue}"),
+                Interface { index, name: None } => write!(f, "{index}:q{queue}"),
+            },
         }
     }
 }
@@ -539,8 +538,8 @@ pub struct Socket {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer_inode: Option<Inode>,
     /// Of a UNIX listener: the inodes of those who wait to be accepted.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub waiting_inodes: Vec<Inode>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub waiting_inodes: Box<[Inode]>,
     /// The queue lengths; absent when the source does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queues: Option<Queues>,
@@ -563,14 +562,14 @@ pub struct Socket {
     pub cgroup_id: Option<CgroupId>,
     /// The same by name; only when it was asked for, or when nobody is seen to hold the socket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cgroup: Option<Cgroup>,
+    pub cgroup: Option<Arc<Cgroup>>,
     /// The user the socket belongs to; absent when nobody owns it (the kernel then says 0, which
     /// is not root) or the source does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<crate::process::Uid>,
     /// The device it is bound to (`SO_BINDTODEVICE`); absent when to none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub interface: Option<Interface>,
+    pub interface: Option<Box<Interface>>,
     /// Whether an `inet6` socket refuses IPv4 (`IPV6_V6ONLY`); absent when the kernel does not
     /// tell, which for connections it never does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -592,7 +591,7 @@ pub struct Socket {
 
 impl Socket {
     /// Returns a socket of which nothing more is known. Backends fill in what they can tell.
-    pub const fn new(id: SocketId, protocol: Protocol, family: Family) -> Self {
+    pub fn new(id: SocketId, protocol: Protocol, family: Family) -> Self {
         Self {
             id,
             protocol,
@@ -602,7 +601,7 @@ impl Socket {
             local: None,
             peer: None,
             peer_inode: None,
-            waiting_inodes: Vec::new(),
+            waiting_inodes: Box::default(),
             queues: None,
             inode: None,
             cookie: None,

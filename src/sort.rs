@@ -4,15 +4,14 @@
 //! their life; within each by protocol, port, address, peer and process. Keys are columns; what they
 //! leave equal stays in that order, and what is unknown comes last either way.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
-use crate::process::{Fd, Pid};
 use crate::render::column::{Column, Key, UnknownColumn};
 use crate::snapshot::Entry;
-use crate::socket::{Endpoint, Family, Protocol, Socket, SocketId};
+use crate::socket::{Endpoint, Protocol, Socket};
 use crate::state::TcpState;
-use crate::text::Text;
 
 /// A column to sort by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,35 +59,103 @@ impl SortKey {
 
 /// Sorts the entries by these keys, the first being the most important.
 pub fn sort(entries: &mut [Entry], keys: &[SortKey]) {
-    entries.sort_by_cached_key(usual_place);
-    if !keys.is_empty() {
-        entries.sort_by(|one, other| {
-            keys.iter()
-                .map(|key| key.compare(one, other))
-                .find(|ordering| ordering.is_ne())
-                .unwrap_or(Ordering::Equal)
+    let mut order: Vec<(Brief, usize)> =
+        entries.iter().enumerate().map(|(place, entry)| (brief(entry), place)).collect();
+    order.sort_unstable_by(|&(brief, place), &(other_brief, other_place)| {
+        let both = || entries.get(place).zip(entries.get(other_place));
+        let by_keys = keys.iter().find_map(|key| {
+            both().map(|(one, other)| key.compare(one, other)).filter(|ordering| ordering.is_ne())
         });
+        by_keys
+            .unwrap_or_else(|| brief.cmp(&other_brief))
+            .then_with(|| both().map_or(Ordering::Equal, |(one, other)| usually(one, other)))
+            .then(place.cmp(&other_place))
+    });
+    arrange(entries, order);
+}
+
+/// Swaps each entry to its place in this order, which holds where each is.
+fn arrange(entries: &mut [Entry], mut order: Vec<(Brief, usize)>) {
+    for place in 0..order.len() {
+        // What was here before may have been swapped away, and that again.
+        let mut from = place;
+        while let Some(&(_, next)) = order.get(from) {
+            from = next;
+            if from >= place {
+                break;
+            }
+        }
+        entries.swap(place, from);
+        if let Some((_, stored)) = order.get_mut(place) {
+            *stored = from;
+        }
     }
 }
 
-/// A socket's place in the usual order.
-type Place = (usize, Protocol, End, End, Family, Option<(Pid, Option<Fd>)>, SocketId);
+/// The beginning of an entry's place in the usual order, in one number: what is less here comes first,
+/// what is equal is decided by [`usually`].
+type Brief = u128;
 
-/// One end's place: port, address, UNIX name. `None` sorts first: paths are unordered by address.
-type End = (Option<u16>, Option<IpAddr>, Option<Text>);
+fn brief(entry: &Entry) -> Brief {
+    let Entry { socket, .. } = entry;
+    let protocol = Protocol::ALL.iter().position(|protocol| *protocol == socket.protocol);
+    let mut brief = BitString::default();
+    brief.push(stage(socket), 8);
+    brief.push(protocol.unwrap_or(Protocol::ALL.len()), 8);
+    if brief.push_end(socket.local.as_ref()) {
+        brief.push_end(socket.peer.as_ref());
+    }
+    brief.bits << (Brief::BITS - brief.length)
+}
 
-fn usual_place(entry: &Entry) -> Place {
-    let Entry { socket, ownership, .. } = entry;
-    let owner = ownership.owners().first().map(|owner| (owner.process.pid, owner.fd));
-    (
-        stage(socket),
-        socket.protocol,
-        end(socket.local.as_ref()),
-        end(socket.peer.as_ref()),
-        socket.family,
-        owner,
-        socket.id,
-    )
+/// Numbers one after the other, the first in the highest bits.
+#[derive(Debug, Default)]
+struct BitString {
+    bits: Brief,
+    length: u32,
+}
+
+impl BitString {
+    fn push(&mut self, number: impl TryInto<Brief>, width: u32) {
+        self.bits = self.bits << width | number.try_into().unwrap_or_default();
+        self.length += width;
+    }
+
+    /// Appends an end's port and address, and returns whether that tells it from all others.
+    fn push_end(&mut self, endpoint: Option<&Endpoint>) -> bool {
+        let Some(Endpoint::Inet { address, port, .. }) = endpoint else {
+            self.push(0_u8, 17 + 2);
+            return false;
+        };
+        self.push(1_u32 << 16 | u32::from(*port), 17);
+        match address.to_canonical() {
+            IpAddr::V4(v4) => {
+                self.push(1_u8, 2);
+                self.push(v4.to_bits(), 32);
+                true
+            }
+            IpAddr::V6(v6) => {
+                self.push(2_u8, 2);
+                self.push(v6.to_bits() >> 96, 32);
+                false
+            }
+        }
+    }
+}
+
+/// Compares the places of two entries in the usual order.
+fn usually(one: &Entry, other: &Entry) -> Ordering {
+    let owner =
+        |entry: &Entry| entry.ownership.owners().first().map(|owner| (owner.process.pid, owner.fd));
+    let (a, b) = (&one.socket, &other.socket);
+    stage(a)
+        .cmp(&stage(b))
+        .then(a.protocol.cmp(&b.protocol))
+        .then_with(|| compare_ends(a.local.as_ref(), b.local.as_ref()))
+        .then_with(|| compare_ends(a.peer.as_ref(), b.peer.as_ref()))
+        .then(a.family.cmp(&b.family))
+        .then_with(|| owner(one).cmp(&owner(other)))
+        .then(a.id.cmp(&b.id))
 }
 
 /// Returns the stage of a socket's life. UDP has no states: unconnected it is open to all as a
@@ -102,17 +169,22 @@ fn stage(socket: &Socket) -> usize {
     state.rank()
 }
 
-fn end(endpoint: Option<&Endpoint>) -> End {
-    match endpoint {
-        Some(Endpoint::Path(name) | Endpoint::Abstract(name)) => (None, None, Some(name.clone())),
-        Some(
-            end @ (Endpoint::Packet { .. }
-            | Endpoint::Netlink { .. }
-            | Endpoint::Vsock { .. }
-            | Endpoint::Xdp { .. }),
-        ) => (None, None, Some(Text::from(end.to_string()))),
-        Some(end @ Endpoint::Inet { .. }) => (end.port(), end.canonical_address(), None),
-        None => (None, None, None),
+/// Compares by port, address and name. What has none comes first: paths are unordered by address.
+fn compare_ends(one: Option<&Endpoint>, other: Option<&Endpoint>) -> Ordering {
+    let number = |end: Option<&Endpoint>| {
+        end.map_or((None, None), |end| (end.port(), end.canonical_address()))
+    };
+    number(one).cmp(&number(other)).then_with(|| name(one).cmp(&name(other)))
+}
+
+fn name(endpoint: Option<&Endpoint>) -> Option<Cow<'_, [u8]>> {
+    match endpoint? {
+        Endpoint::Path(name) | Endpoint::Abstract(name) => Some(name.as_bytes().into()),
+        end @ (Endpoint::Packet { .. }
+        | Endpoint::Netlink { .. }
+        | Endpoint::Vsock { .. }
+        | Endpoint::Xdp { .. }) => Some(end.to_string().into_bytes().into()),
+        Endpoint::Inet { .. } => None,
     }
 }
 
@@ -125,6 +197,7 @@ mod tests {
     use crate::process::Ownership;
     use crate::render::column::COLUMNS;
     use crate::render::fixture;
+    use crate::socket::{Family, SocketId};
 
     fn columns(entries: &[Entry], keys: &[SortKey], column: Column) -> Vec<String> {
         let mut entries = entries.to_vec();
@@ -169,7 +242,7 @@ mod tests {
                 ownership: Ownership::Kernel(KernelReason::TimeWait),
                 user: None,
                 netns_name: None,
-                peer_owners: Vec::new(),
+                peer_owners: Box::default(),
             }
         };
         let mut entries = [entry("10.0.0.2"), entry("::ffff:10.0.0.1")];
@@ -205,6 +278,57 @@ mod tests {
             prop_assert_eq!(&sorted, &expected);
             sort(&mut sorted, &keys);
             prop_assert_eq!(&sorted, &expected);
+        }
+    }
+
+    fn end_of_any_kind() -> impl Strategy<Value = Option<Endpoint>> {
+        let name = || proptest::sample::select(&["", "a", "b"][..]);
+        let near = 0..3_u128;
+        proptest::option::of(prop_oneof![
+            (any::<u32>(), 0..3_u16)
+                .prop_map(|(bits, port)| Endpoint::inet(IpAddr::V4(bits.into()), port)),
+            (proptest::sample::select(&[0, 96, 0x20][..]), near, 0..3_u16).prop_map(
+                |(shift, bits, port)| Endpoint::inet(IpAddr::V6((bits << shift).into()), port)
+            ),
+            (0..3_u32).prop_map(|bits| {
+                let mapped = std::net::Ipv4Addr::from_bits(bits).to_ipv6_mapped();
+                Endpoint::inet(mapped.into(), 1)
+            }),
+            name().prop_map(|name| Endpoint::Path(name.into())),
+            name().prop_map(|name| Endpoint::Abstract(name.into())),
+            (0..2_u32).prop_map(|port| Endpoint::Netlink { protocol: 0, port }),
+        ])
+    }
+
+    fn entry_of_any_kind() -> impl Strategy<Value = Entry> {
+        // Few of each, so that the ends often decide.
+        let protocols = proptest::sample::select(&[Protocol::Tcp, Protocol::Xdp][..]);
+        let states = [TcpState::Listen, TcpState::Other(99)];
+        let states = proptest::option::of(proptest::sample::select(states.to_vec()));
+        (protocols, states, end_of_any_kind(), end_of_any_kind()).prop_map(
+            |(protocol, state, local, peer)| {
+                let mut socket = Socket::new(SocketId(1), protocol, Family::Inet);
+                (socket.state, socket.local, socket.peer) = (state, local, peer);
+                let ownership = Ownership::Kernel(KernelReason::TimeWait);
+                Entry {
+                    socket,
+                    ownership,
+                    user: None,
+                    netns_name: None,
+                    peer_owners: Box::default(),
+                }
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn the_brief_never_contradicts_the_order(
+            one in entry_of_any_kind(),
+            other in entry_of_any_kind(),
+        ) {
+            let by_brief = brief(&one).cmp(&brief(&other));
+            prop_assert!(by_brief.is_eq() || by_brief == usually(&one, &other));
         }
     }
 

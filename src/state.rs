@@ -188,6 +188,11 @@ impl TcpState {
         SPELLINGS.iter().flat_map(|s| std::iter::once(s.canonical).chain(s.others.iter().copied()))
     }
 
+    /// Returns the state's name, as lsof and netstat write it; `None` for a number that is not known.
+    pub fn name(self) -> Option<&'static str> {
+        SPELLINGS.iter().find(|spelling| spelling.state == self).map(|spelling| spelling.canonical)
+    }
+
     /// Returns the state's place in the sort order.
     pub fn rank(self) -> usize {
         SPELLINGS.iter().position(|s| s.state == self).unwrap_or(SPELLINGS.len())
@@ -200,16 +205,19 @@ fn fold(word: &str) -> String {
 
 impl fmt::Display for TcpState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Self::Other(number) = self {
-            return f.pad(&format!("STATE_{number}"));
+        match (self.name(), self) {
+            (None, Self::Other(number)) => f.pad(&format!("STATE_{number}")),
+            (name, _) => f.pad(name.unwrap_or_default()),
         }
-        f.pad(SPELLINGS.iter().find(|s| s.state == *self).map_or("", |s| s.canonical))
     }
 }
 
 impl Serialize for TcpState {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match self.name() {
+            Some(name) => serializer.serialize_str(name),
+            None => serializer.collect_str(self),
+        }
     }
 }
 

@@ -13,12 +13,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// `render::sanitize`. Serialises as a string, or as `{"hex": "…"}` when it is not UTF-8, so that a
 /// recording loses nothing.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Text(Arc<[u8]>);
+pub struct Text(
+    // One pointer wide, since every row has room for some and few rows have any.
+    Arc<Box<[u8]>>,
+);
 
 impl Text {
     /// Returns the text made of these bytes.
-    pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
-        Self(bytes.into())
+    pub fn new(bytes: impl Into<Box<[u8]>>) -> Self {
+        Self(Arc::new(bytes.into()))
     }
 
     /// Returns the bytes.

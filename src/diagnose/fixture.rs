@@ -31,12 +31,12 @@ pub(crate) fn entry(id: u64, state: TcpState, ownership: Ownership) -> Entry {
     if state != TcpState::Listen {
         socket.peer = end("127.0.0.1:5000");
     }
-    Entry { socket, ownership, user: None, netns_name: None, peer_owners: Vec::new() }
+    Entry { socket, ownership, user: None, netns_name: None, peer_owners: Box::default() }
 }
 
 /// Returns a listener that these hold.
 pub(crate) fn listener(owners: Vec<Owner>) -> Entry {
-    entry(1, TcpState::Listen, Ownership::Held(owners))
+    entry(1, TcpState::Listen, Ownership::Held(owners.into()))
 }
 
 /// Returns a connection in TIME_WAIT.

@@ -75,7 +75,7 @@ impl fmt::Display for Target {
                 let end = crate::socket::Endpoint::Inet {
                     address: *address,
                     port: *port,
-                    scope: scope.clone(),
+                    scope: scope.clone().map(Box::new),
                 };
                 write!(f, "{protocol} {end}")
             }

@@ -368,7 +368,7 @@ mod tests {
 
     #[test]
     fn a_connection_is_destroyed_before_its_process_is_ended() {
-        let held = Ownership::Held(vec![owner(800, &[1], "/")]);
+        let held = Ownership::Held(vec![owner(800, &[1], "/")].into());
         let harms: Vec<Harm> = actions(&[&entry(1, TcpState::Established, held)])
             .into_iter()
             .map(|(harm, _)| harm)
@@ -391,7 +391,7 @@ mod tests {
     #[test]
     fn who_holds_one_socket_with_others_ends_with_them() {
         let (parent, child) = (owner(10, &[1], "/"), owner(11, &[10, 1], "/"));
-        let held = Ownership::Held(vec![child.clone()]);
+        let held = Ownership::Held(vec![child.clone()].into());
         let accepted = entry(2, TcpState::Established, held);
         let remedies = ways_out(&[&accepted, &listener(vec![parent, child])]);
         let [destroy, end] = &remedies[..] else { panic!("{remedies:?}") };

@@ -128,7 +128,7 @@ fn command(owner: &Owner, glob: &Glob) -> bool {
 /// group that the socket was made in.
 fn text(key: TextKey, entry: &Entry, glob: &Glob) -> bool {
     let owners = entry.ownership.owners();
-    let own = entry.socket.cgroup.as_ref();
+    let own = entry.socket.cgroup.as_deref();
     let hidden = own.filter(|_| matches!(entry.ownership, Ownership::Hidden(_)));
     let groups = || owners.iter().filter_map(|owner| owner.process.cgroup.as_ref());
     match key {
@@ -188,7 +188,7 @@ impl End {
         match (self, endpoint) {
             (Self::Port(ports), Endpoint::Inet { port, .. }) => ports.contains((*port).into()),
             (Self::Host(network, ports), Endpoint::Inet { address, port, scope }) => {
-                network.contains(*address, scope.as_ref())
+                network.contains(*address, scope.as_deref())
                     && ports.as_ref().is_none_or(|ports| ports.contains((*port).into()))
             }
             (Self::Unix(glob), Endpoint::Path(path)) => glob.matches_any_case(path.as_bytes()),

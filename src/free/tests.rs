@@ -47,7 +47,7 @@ fn the_least_harmful_step_is_taken() {
 
 #[test]
 fn each_socket_is_cleared_by_one_step_and_waiting_comes_last() {
-    let server = entry(9, TcpState::Listen, Ownership::Held(vec![owner(800, &[1], "/")]));
+    let server = entry(9, TcpState::Listen, Ownership::Held(vec![owner(800, &[1], "/")].into()));
     let plan = plan(vec![left(2, 30_000), server, left(3, 20_000)]);
     assert_eq!(chosen(&plan), ["end", "wait"]);
     assert_eq!(plan.left(), [] as [&Entry; 0]);

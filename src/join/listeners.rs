@@ -113,7 +113,7 @@ fn waiting_at<'a>(
     }
     let mut seen = HashSet::new();
     owners.retain(|owner| seen.insert(owner.process.pid));
-    if owners.is_empty() { hidden } else { Some(Ownership::Held(owners)) }
+    if owners.is_empty() { hidden } else { Some(Ownership::Held(owners.into())) }
 }
 
 /// Returns who is asked at the other end of a socket: the listener that should answer a connection
@@ -190,7 +190,7 @@ mod tests {
             socket.state = Some(if peer.is_some() { TcpState::SynSent } else { TcpState::Listen });
         }
         let ownership = Ownership::Hidden(HiddenReason::NotAsked);
-        Entry { socket, ownership, user: None, netns_name: None, peer_owners: Vec::new() }
+        Entry { socket, ownership, user: None, netns_name: None, peer_owners: Box::default() }
     }
 
     /// Asks each of these for `127.0.0.1:80`, and returns the place of who is asked.
@@ -216,7 +216,8 @@ mod tests {
     #[test]
     fn who_is_asked_may_be_bound_to_a_device() {
         let mut listener = entry(Protocol::Tcp, "0.0.0.0:80", None);
-        listener.socket.interface = Some(crate::socket::Interface { index: 1, name: None });
+        listener.socket.interface =
+            Some(Box::new(crate::socket::Interface { index: 1, name: None }));
         let asking = entry(Protocol::Tcp, "127.0.0.1:5000", Some("127.0.0.1:80")).socket;
         assert_eq!(asked(&asking, std::slice::from_ref(&listener)), Some(&listener));
     }

@@ -43,7 +43,7 @@ pub(super) fn attach(entries: &mut [Entry]) {
     for (index, name, owners) in ends {
         if let Some(entry) = entries.get_mut(index) {
             entry.socket.peer = entry.socket.peer.take().or(name);
-            entry.peer_owners = owners;
+            entry.peer_owners = owners.into();
         }
     }
 }
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn who_waits_to_be_accepted_has_the_listener_at_the_other_end() {
         let mut listener = unix(1, Some("/bus"), None);
-        (listener.state, listener.waiting_inodes) = (Some(TcpState::Listen), vec![Inode(2)]);
+        (listener.state, listener.waiting_inodes) = (Some(TcpState::Listen), [Inode(2)].into());
         let entries = joined(vec![listener, unix(2, None, None)]).entries;
         let waiting = (Some("/bus".to_owned()), vec![(10, None, Via::AcceptQueue)]);
         assert_eq!(peer(&entries[1]), waiting);

@@ -87,7 +87,7 @@ pub(super) fn name_interfaces(sockets: &mut [Socket], name: impl Fn(u32) -> Opti
     for end in ends.flatten() {
         if let Endpoint::Inet { scope: Some(scope), .. } = end {
             let named = known.entry(scope.index);
-            scope.name = named.or_insert_with(|| name(scope.index).map(Text::from)).clone();
+            scope.name.clone_from(named.or_insert_with(|| name(scope.index).map(Text::from)));
         }
     }
 }

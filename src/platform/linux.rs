@@ -103,12 +103,15 @@ fn add(collected: &mut Collected, dump: Dump) {
 /// Matches the descriptors found, looks again at what stayed unmatched, and reads the holders'
 /// processes.
 fn find_owners(collected: &mut Collected, namespaces: &Namespaces, scan: Scan, request: &Request) {
-    let mut holders = match_holders(&collected.sockets, &scan.holdings);
-    find_kernels(collected, &holders, namespaces);
-    let mut missed = again::surprisingly_unmatched(&collected.sockets, &holders, &scan.gaps);
-    for socket in &collected.sockets {
-        if missed.contains(&socket.id) && kernel::told(socket, &collected.kernel_ports).is_some() {
-            missed.remove(&socket.id);
+    let mut holders = match_holders(&collected.sockets, scan.holdings);
+    let held = Held::by(&holders);
+    find_kernels(collected, &held, namespaces);
+    let mut missed = again::surprisingly_unmatched(&collected.sockets, &held, &scan.gaps);
+    if !collected.kernel_ports.is_empty() {
+        for socket in &collected.sockets {
+            if kernel::told(socket, &collected.kernel_ports).is_some() {
+                missed.remove(&socket.id);
+            }
         }
     }
     collected.gaps.extend(scan.gaps);
@@ -125,9 +128,8 @@ fn find_owners(collected: &mut Collected, namespaces: &Namespaces, scan: Scan, r
 }
 
 /// Asks which ports the kernel has for itself, where a socket without holder may have one.
-fn find_kernels(collected: &mut Collected, holders: &[Holder], namespaces: &Namespaces) {
-    let held: HashSet<SocketId> = holders.iter().map(|holder| holder.socket).collect();
-    let ownerless = collected.sockets.iter().filter(|socket| !held.contains(&socket.id));
+fn find_kernels(collected: &mut Collected, held: &Held, namespaces: &Namespaces) {
+    let ownerless = collected.sockets.iter().filter(|socket| !held.contains(socket.id));
     let some = kernel_ports::namespaces(ownerless);
     if !some.is_empty() {
         collected.kernel_ports = namespaces.read_kernel_ports(&some);
@@ -154,7 +156,7 @@ fn find_missed(
     }
     // This time every socket is taken down: what is in flight is in the queue of another.
     let mut scan = owners::find(by, None).unwrap_or_default();
-    let mut holders = match_holders(&left, &scan.holdings);
+    let mut holders = match_holders(&left, scan.holdings.clone());
     retain_ownerless(&mut left, &holders);
     let mut gaps = std::mem::take(&mut scan.gaps);
     let deadline = Deadline::after(SEARCH_BUDGET);
@@ -162,12 +164,12 @@ fn find_missed(
         let wanted = inodes(&left);
         if !scan.has_own_tables {
             let threads = owners::threads::scan(&wanted, deadline);
-            holders.extend(match_holders(&left, &threads.holdings));
+            holders.extend(match_holders(&left, threads.holdings));
             scan.rings.extend(threads.rings);
             gaps.extend(threads.gaps);
         }
         let rings = owners::rings::scan(&scan.rings, &wanted, deadline);
-        holders.extend(match_holders(&left, &rings.holdings));
+        holders.extend(match_holders(&left, rings.holdings));
         gaps.extend(rings.gaps);
         retain_ownerless(&mut left, &holders);
     }
@@ -217,20 +219,19 @@ fn guess_in_flight(
     if in_flight.is_possible {
         collected.in_flight = sockets.iter().map(|socket| socket.id).collect();
     }
-    match_holders(&sockets, &in_flight.holdings)
+    match_holders(&sockets, in_flight.holdings)
 }
 
 fn retain_ownerless(sockets: &mut Vec<Socket>, holders: &[Holder]) {
-    let held: HashSet<SocketId> = holders.iter().map(|holder| holder.socket).collect();
-    sockets.retain(|socket| !held.contains(&socket.id));
+    let held = Held::by(holders);
+    sockets.retain(|socket| !held.contains(socket.id));
 }
 
 /// Names the control groups of the sockets: of all when asked to, else, where holders are hidden, of
 /// those without one, because that is all there is to say whose they are.
 fn name_cgroups(collected: &mut Collected, request: &Request) {
-    let held: HashSet<SocketId> =
-        collected.holders.iter().flatten().map(|holder| holder.socket).collect();
-    let is_held = |socket: &Socket| held.contains(&socket.id);
+    let held = Held::by(collected.holders.as_deref().unwrap_or_default());
+    let is_held = |socket: &Socket| held.contains(socket.id);
     let any_hidden =
         collected.sockets.iter().any(|socket| socket.inode.is_some() && !is_held(socket));
     let wanted = |socket: &&mut Socket| {
@@ -243,20 +244,44 @@ fn inodes(sockets: &[Socket]) -> HashSet<Inode> {
     sockets.iter().filter_map(|socket| socket.inode).collect()
 }
 
+/// Which sockets have a holder: a bit for each, as the numbers given to sockets have no gaps.
+struct Held(Vec<bool>);
+
+impl Held {
+    fn by(holders: &[Holder]) -> Self {
+        let place = |holder: &Holder| usize::try_from(holder.socket.0).ok();
+        let last = holders.iter().filter_map(place).max();
+        let mut held = vec![false; last.map_or(0, |last| last + 1)];
+        for place in holders.iter().filter_map(place) {
+            if let Some(held) = held.get_mut(place) {
+                *held = true;
+            }
+        }
+        Self(held)
+    }
+
+    fn contains(&self, SocketId(id): SocketId) -> bool {
+        usize::try_from(id).ok().and_then(|place| self.0.get(place)) == Some(&true)
+    }
+}
+
 /// Turns holdings into holders of these sockets. Several sockets may share an inode (an MPTCP
 /// socket and its first subflow).
-fn match_holders(sockets: &[Socket], holdings: &[Holding]) -> Vec<Holder> {
+fn match_holders(sockets: &[Socket], mut holdings: Vec<Holding>) -> Vec<Holder> {
     let mut by_inode: Vec<(Inode, SocketId)> =
         sockets.iter().filter_map(|socket| Some((socket.inode?, socket.id))).collect();
     by_inode.sort_unstable();
-    let sockets_of = |wanted: Inode| {
-        let start = by_inode.partition_point(|(inode, _)| *inode < wanted);
-        by_inode.iter().skip(start).take_while(move |(inode, _)| *inode == wanted)
-    };
-    holdings
-        .iter()
-        .flat_map(|&Holding { pid, tid, fd, inode, via }| {
-            sockets_of(inode).map(move |&(_, socket)| Holder { pid, tid, fd, socket, via })
-        })
-        .collect()
+    holdings.sort_unstable_by_key(|holding| holding.inode);
+    let mut holders = Vec::with_capacity(holdings.len());
+    let mut rest = by_inode.as_slice();
+    for Holding { pid, tid, fd, inode: held, via } in holdings {
+        while let Some((&(inode, _), after)) = rest.split_first()
+            && inode < held
+        {
+            rest = after;
+        }
+        let same = rest.iter().take_while(|(inode, _)| *inode == held);
+        holders.extend(same.map(|&(_, socket)| Holder { pid, tid, fd, socket, via }));
+    }
+    holders
 }

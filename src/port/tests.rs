@@ -156,7 +156,7 @@ fn one_link_local_address_on_two_links_is_two_peers() {
         .socket("tcp ESTABLISHED [fe80::1]:80 [fe80::2]:2", &[1]);
     for (index, socket) in (2..).zip(&mut machine.0.sockets) {
         if let Some(Endpoint::Inet { scope, .. }) = &mut socket.peer {
-            *scope = Some(Interface { index, name: None });
+            *scope = Some(Box::new(Interface { index, name: None }));
         }
     }
     assert_eq!(machine.report(80).connections.len(), 2);

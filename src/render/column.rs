@@ -487,9 +487,9 @@ mod tests {
 
         let id = "0123456789abcdef".repeat(4);
         let docker = crate::cgroup::Cgroup::new(format!("/docker/{id}").as_str().into());
-        entries[0].socket.cgroup = Some(docker);
+        entries[0].socket.cgroup = Some(docker.into());
         assert_eq!(command(&entries), "?docker:0123456789ab");
-        entries[0].socket.cgroup = Some(crate::cgroup::Cgroup::new("/".into()));
+        entries[0].socket.cgroup = Some(crate::cgroup::Cgroup::new("/".into()).into());
         assert_eq!(command(&entries), "?");
         // A service of the kernel's is no process.
         for (is_inferred, shown) in [(false, "[vxlan]"), (true, "[vxlan?]")] {

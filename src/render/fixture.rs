@@ -114,7 +114,7 @@ fn collected() -> Collected {
     tcp_listener(&mut all, "127.0.0.1:5432", 70);
     if let Some(hidden) = all.sockets.last_mut() {
         hidden.cgroup_id = Some(CgroupId(4711));
-        hidden.cgroup = Some(cgroup("/system.slice/postgresql.service"));
+        hidden.cgroup = Some(cgroup("/system.slice/postgresql.service").into());
     }
     let gone = tcp_listener(&mut all, "127.0.0.1:4000", 1000);
     all.vanished.push(gone);
@@ -129,7 +129,7 @@ fn collected() -> Collected {
     hold(5001, 9, half.id);
     all.sockets.push(half);
     let mut bound = socket(&mut all, Protocol::Tcp, "127.0.0.1:3000", None, TcpState::Bound, 1000);
-    bound.interface = Some(Interface { index: 1, name: Some("lo".into()) });
+    bound.interface = Some(Box::new(Interface { index: 1, name: Some("lo".into()) }));
     hold(5001, 12, bound.id);
     all.sockets.push(bound);
 
@@ -141,7 +141,7 @@ fn collected() -> Collected {
     hold(700, 13, dns.id);
     all.sockets.push(dns);
     let mut link = socket(&mut all, Protocol::Udp, "[fe80::1]:546", Some("[fe80::2]:547"), None, 0);
-    let scope = Some(Interface { index: 2, name: Some("eth0".into()) });
+    let scope = Some(Box::new(Interface { index: 2, name: Some("eth0".into()) }));
     for end in [&mut link.local, &mut link.peer] {
         if let Some(Endpoint::Inet { scope: end, .. }) = end {
             end.clone_from(&scope);

@@ -39,7 +39,11 @@ pub fn name(requests: &[BindRequest]) -> String {
                 format!("port {port}/{protocol}")
             }
             Target::Inet { protocol, address, scope, port } => {
-                let end = Endpoint::Inet { address: *address, port: *port, scope: scope.clone() };
+                let end = Endpoint::Inet {
+                    address: *address,
+                    port: *port,
+                    scope: scope.clone().map(Box::new),
+                };
                 format!("{}/{protocol}", phrase::end(Some(&end)))
             }
             Target::Unix(path) => sanitize::text(path).into_owned(),

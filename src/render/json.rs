@@ -164,7 +164,7 @@ impl<'a> From<&'a Entry> for Socket<'a> {
             queues: socket.queues,
             timer: socket.timer,
             service: socket.service.as_ref().map(Text::to_lossy),
-            interface: socket.interface.as_ref().map(Device::from),
+            interface: socket.interface.as_deref().map(Device::from),
             v6only: socket.v6only,
             details: socket.details.as_deref().map(Details::from),
             inode: socket.inode.map(|inode| inode.0),
@@ -174,7 +174,7 @@ impl<'a> From<&'a Entry> for Socket<'a> {
             netns_name,
             netns_name_hex,
             cgroup_id: socket.cgroup_id.map(|id| id.0),
-            cgroup: socket.cgroup.as_ref().map(Group::from),
+            cgroup: socket.cgroup.as_deref().map(Group::from),
             uid: socket.uid.filter(|_| owned).map(|uid| uid.0),
             user,
             user_hex,
@@ -289,7 +289,7 @@ impl<'a> From<&'a Endpoint> for End<'a> {
             Endpoint::Inet { address, port, scope } => Self::Inet {
                 address: *address,
                 port: *port,
-                scope: scope.as_ref().map(Device::from),
+                scope: scope.as_deref().map(Device::from),
             },
             Endpoint::Path(path) => {
                 Self::Path { path: path.to_lossy(), path_hex: path.hex_unless_utf8() }
@@ -299,11 +299,11 @@ impl<'a> From<&'a Endpoint> for End<'a> {
             }
             Endpoint::Packet { ethertype, interface } => Self::Packet {
                 ethertype: *ethertype,
-                interface: interface.as_ref().map(Device::from),
+                interface: interface.as_deref().map(Device::from),
             },
             Endpoint::Vsock { cid, port } => Self::Vsock { cid: *cid, port: *port },
             Endpoint::Xdp { interface, queue } => {
-                Self::Xdp { interface: Device::from(interface), queue: *queue }
+                Self::Xdp { interface: Device::from(&**interface), queue: *queue }
             }
             Endpoint::Netlink { protocol, port } => Self::Netlink {
                 netlink: netlink_name(*protocol),

@@ -27,7 +27,9 @@ impl<'a> Row<'a> {
         match (self.owner, &self.entry.ownership) {
             (Some(owner), _) => owner.process.cgroup.as_ref(),
             (None, Ownership::Kernel(_)) => None,
-            (None, Ownership::Held(_) | Ownership::Hidden(_)) => self.entry.socket.cgroup.as_ref(),
+            (None, Ownership::Held(_) | Ownership::Hidden(_)) => {
+                self.entry.socket.cgroup.as_deref()
+            }
         }
     }
 

@@ -33,6 +33,9 @@ use layout::Layout;
 /// Above this many rows nobody waits for tabled.
 const DRAWN_ROWS: usize = 1_000;
 
+/// So many bytes are written at a time.
+const WRITTEN: usize = 32 * 1024;
+
 /// How a table is to look.
 #[derive(Debug, Clone)]
 pub struct TableOptions<'a> {
@@ -118,12 +121,10 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Writes line by line, keeping nothing.
+    /// Writes line by line, many at once.
     fn stream(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut out = io::BufWriter::with_capacity(64 * 1024, out);
-        let mut text = String::new();
+        let mut text = String::with_capacity(2 * WRITTEN);
         self.each_line(|line| {
-            text.clear();
             for (cell, shown) in line.iter().zip(&self.layout.columns) {
                 let air = shown.width.saturating_sub(cell.width);
                 let (before, after) = match shown.column.spec().align {
@@ -134,32 +135,37 @@ impl Writer<'_> {
                 cell.push_painted(&mut text);
                 push_air(&mut text, after + self.layout.gap);
             }
-            writeln!(out, "{}", text.trim_end())
+            text.truncate(text.trim_end_matches(' ').len());
+            text.push('\n');
+            if text.len() >= WRITTEN {
+                out.write_all(text.as_bytes())?;
+                text.clear();
+            }
+            Ok(())
         })?;
-        out.flush()
+        out.write_all(text.as_bytes())
     }
 
     /// Calls `line` for the header and each row, with the cells cut to their widths.
     fn each_line(&self, mut line: impl FnMut(&[Painted<'_>]) -> io::Result<()>) -> io::Result<()> {
-        let mut cells = Vec::with_capacity(self.layout.columns.len());
         if self.options.header {
-            cells.extend(self.layout.columns.iter().map(|shown| {
+            let header = self.layout.columns.iter().map(|shown| {
                 let header = shown.column.spec().header;
                 let cell = Cell { text: header, width: header.width() };
                 Painted::new(cell, shown, self.options.color.then_some(Color::BOLD))
-            }));
-            line(&cells)?;
+            });
+            line(&header.collect::<Vec<_>>())?;
         }
-        for row in 0..self.grid.rows() {
-            cells.clear();
-            cells.extend(self.layout.columns.iter().map(|shown| {
-                let cell = self.grid.cell(row, shown.index);
+        let mut painted = Vec::with_capacity(self.layout.columns.len());
+        self.grid.each_row(|cells| {
+            painted.clear();
+            painted.extend(self.layout.columns.iter().filter_map(|shown| {
+                let cell = *cells.get(shown.index)?;
                 let color = if self.options.color { color(shown.column, cell.text) } else { None };
-                Painted::new(cell, shown, color)
+                Some(Painted::new(cell, shown, color))
             }));
-            line(&cells)?;
-        }
-        Ok(())
+            line(&painted)
+        })
     }
 }
 

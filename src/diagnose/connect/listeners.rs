@@ -48,7 +48,7 @@ pub(super) fn find<'a>(case: &'a Case<'_>) -> Found<'a> {
         let fit = fit(socket, to);
         let serves = socket.is_listening();
         match (case.is_here(socket.netns), serves, fit) {
-            (true, true, Some(_)) if !is_on_loopback(socket.interface.as_ref()) => {
+            (true, true, Some(_)) if !is_on_loopback(socket.interface.as_deref()) => {
                 found.other_device.push(entry);
             }
             (true, true, Some(fit)) => fitting.push((fit, entry)),

@@ -148,7 +148,7 @@ fn endpoints() -> impl Strategy<Value = Endpoint> {
         Endpoint::Inet {
             address,
             port,
-            scope: scope.map(|name| Interface { index: 2, name: Some(name.into()) }),
+            scope: scope.map(|name| Box::new(Interface { index: 2, name: Some(name.into()) })),
         }
     })
 }
@@ -171,7 +171,7 @@ fn entries() -> impl Strategy<Value = Entry> {
                 ownership: Ownership::Hidden(HiddenReason::NotAsked),
                 user: None,
                 netns_name: None,
-                peer_owners: Vec::new(),
+                peer_owners: Box::default(),
             }
         },
     );

@@ -43,8 +43,9 @@ pub(super) fn rows() -> Vec<(&'static str, Entry)> {
             process.cgroup = Some(Cgroup::new("/system.slice/nginx.service".into()));
             process.age = Some(Duration::from_millis(3_600_900));
             worker.process = Arc::new(process);
-            row.ownership =
-                Ownership::Held(vec![owner(100, 1, "nginx", "nginx", (0, "root"), 6), worker]);
+            row.ownership = Ownership::Held(
+                vec![owner(100, 1, "nginx", "nginx", (0, "root"), 6), worker].into(),
+            );
             row
         }),
         // An open connection of a process the kernel knows by its thread's name.
@@ -55,7 +56,7 @@ pub(super) fn rows() -> Vec<(&'static str, Entry)> {
                 tcp_info: Some(Box::new(TcpInfo { total_retrans: Some(3), ..TcpInfo::default() })),
                 ..Details::default()
             }));
-            row.socket.interface = Some(interface(2, "eth0"));
+            row.socket.interface = Some(interface(2, "eth0").into());
             let mut node = owner(200, 50, "node", "MainThread", (1000, "alice"), 20);
             let mut process = Process::clone(&node.process);
             let app = "/user.slice/user@1000.service/app.slice/snap.node.node-1f.scope";
@@ -63,8 +64,8 @@ pub(super) fn rows() -> Vec<(&'static str, Entry)> {
             process.age = Some(Duration::from_secs(90));
             node.process = Arc::new(process);
             // Handed over by systemd, which made it.
-            row.socket.cgroup = Some(Cgroup::new("/init.scope".into()));
-            row.ownership = Ownership::Held(vec![node]);
+            row.socket.cgroup = Some(Cgroup::new("/init.scope".into()).into());
+            row.ownership = Ownership::Held(vec![node].into());
             row
         }),
         // IPv4 on an inet6 socket, whose owner may not be seen.
@@ -73,14 +74,15 @@ pub(super) fn rows() -> Vec<(&'static str, Entry)> {
             let mut row = tcp(TcpState::CloseWait, local, Some(peer));
             row.socket.family = Family::Inet6;
             row.socket.uid = Some(Uid(1000));
-            row.socket.cgroup =
-                Some(Cgroup::new(format!("/kubepods/pod{POD}/crio-{CONTAINER}").as_str().into()));
+            row.socket.cgroup = Some(
+                Cgroup::new(format!("/kubepods/pod{POD}/crio-{CONTAINER}").as_str().into()).into(),
+            );
             row.ownership = Ownership::Hidden(HiddenReason::Permission);
             row
         }),
         ("tw", {
             let mut row = tcp(TcpState::TimeWait, "127.0.0.1:80", Some("127.0.0.1:55555"));
-            row.socket.cgroup = Some(Cgroup::new("/system.slice/gone.service".into()));
+            row.socket.cgroup = Some(Cgroup::new("/system.slice/gone.service".into()).into());
             row.ownership = Ownership::Kernel(KernelReason::TimeWait);
             row
         }),
@@ -89,18 +91,20 @@ pub(super) fn rows() -> Vec<(&'static str, Entry)> {
             row.socket.family = Family::Inet6;
             for end in [&mut row.socket.local, &mut row.socket.peer] {
                 if let Some(Endpoint::Inet { scope, .. }) = end {
-                    *scope = Some(interface(2, "eth0"));
+                    *scope = Some(interface(2, "eth0").into());
                 }
             }
-            row.ownership = Ownership::Held(vec![owner(300, 1, "ssh", "ssh", (1000, "alice"), 3)]);
+            row.ownership =
+                Ownership::Held(vec![owner(300, 1, "ssh", "ssh", (1000, "alice"), 3)].into());
             row
         }),
         ("dns", {
             let mut row = row(Protocol::Udp, Some("0.0.0.0:53"), None);
-            row.socket.interface = Some(interface(1, "lo"));
+            row.socket.interface = Some(interface(1, "lo").into());
             row.socket.details = Some(Box::new(Details { drops: Some(7), ..Details::default() }));
-            row.ownership =
-                Ownership::Held(vec![owner(400, 1, "dnsmasq", "dnsmasq", (65534, "nobody"), 4)]);
+            row.ownership = Ownership::Held(
+                vec![owner(400, 1, "dnsmasq", "dnsmasq", (65534, "nobody"), 4)].into(),
+            );
             row
         }),
         // A row of Windows or netstat2: no descriptor, no user number.
@@ -110,12 +114,9 @@ pub(super) fn rows() -> Vec<(&'static str, Entry)> {
             let mut process = Process::new(Pid(500));
             process.command = Some("Web Content".into());
             process.user = Some(r"HOME\bob".into());
-            row.ownership = Ownership::Held(vec![Owner {
-                process: Arc::new(process),
-                tid: None,
-                fd: None,
-                via: Via::Table,
-            }]);
+            row.ownership = Ownership::Held(
+                Owner { process: Arc::new(process), tid: None, fd: None, via: Via::Table }.into(),
+            );
             row
         }),
         // Not accepted yet; attributed to the listener's owner.
@@ -124,7 +125,7 @@ pub(super) fn rows() -> Vec<(&'static str, Entry)> {
             let mut owner = owner(100, 1, "nginx", "nginx", (0, "root"), 6);
             owner.fd = None;
             owner.via = Via::AcceptQueue;
-            row.ownership = Ownership::Held(vec![owner]);
+            row.ownership = Ownership::Held(vec![owner].into());
             row
         }),
         ("bus", {
@@ -132,7 +133,7 @@ pub(super) fn rows() -> Vec<(&'static str, Entry)> {
             row.socket.local = Some(Endpoint::Path("/run/dbus/System Bus".into()));
             row.socket.state = Some(TcpState::Listen);
             row.ownership =
-                Ownership::Held(vec![owner(600, 1, "a)b, c", "a)b, c", (0, "root"), 4)]);
+                Ownership::Held(vec![owner(600, 1, "a)b, c", "a)b, c", (0, "root"), 4)].into());
             row
         }),
         ("x11", {
@@ -162,7 +163,7 @@ fn row(protocol: Protocol, local: Option<&str>, peer: Option<&str>) -> Entry {
         ownership: Ownership::Hidden(HiddenReason::NotAsked),
         user: None,
         netns_name: None,
-        peer_owners: Vec::new(),
+        peer_owners: Box::default(),
     }
 }
 

@@ -174,7 +174,7 @@ impl Pcb {
         }
         let zone = if is_link_local(address) { zone } else { 0 };
         let scope = (zone != 0).then_some(Interface { index: zone, name: None });
-        Some(Endpoint::Inet { address, port: end.port, scope })
+        Some(Endpoint::Inet { address, port: end.port, scope: scope.map(Box::new) })
     }
 
     /// Returns an address and its zone. An IPv4 address on an IPv6 socket is in the last four bytes

@@ -8,8 +8,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::platform::Request;
+use crate::platform::linux::Held;
 use crate::platform::linux::netns::{Namespaces, Trouble};
-use crate::process::{Holder, Uid};
+use crate::process::Uid;
 use crate::snapshot::{Gap, Missing};
 use crate::socket::{Cookie, Endpoint, Inode, NetnsId, Protocol, Socket, SocketId};
 
@@ -17,14 +18,13 @@ use crate::socket::{Cookie, Endpoint, Inode, NetnsId, Protocol, Socket, SocketId
 /// be read, else only those of our own user, whose processes we may read.
 pub(super) fn surprisingly_unmatched(
     sockets: &[Socket],
-    holders: &[Holder],
+    held: &Held,
     gaps: &[Gap],
 ) -> HashSet<SocketId> {
-    let held: HashSet<SocketId> = holders.iter().map(|holder| holder.socket).collect();
     let own = Uid(rustix::process::geteuid().as_raw());
     sockets
         .iter()
-        .filter(|socket| socket.inode.is_some() && !held.contains(&socket.id))
+        .filter(|socket| socket.inode.is_some() && !held.contains(socket.id))
         .filter(|socket| !socket.is_kernels_netlink())
         .filter(|socket| gaps.is_empty() || socket.uid == Some(own))
         .map(|socket| socket.id)
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
     use crate::platform::NetnsWish;
     use crate::platform::linux::sock_diag;
-    use crate::process::{Fd, Pid, Via};
+    use crate::process::{Fd, Holder, Pid, Via};
     use crate::socket::Family;
     use crate::state::TcpState;
 
@@ -182,11 +182,12 @@ mod tests {
         let sockets = [with(1, own), with(2, other), with(3, own), ownerless];
         let holder =
             Holder { pid: Pid(1), tid: None, fd: Some(Fd(3)), socket: SocketId(3), via: Via::Fd };
+        let held = Held::by(&[holder]);
 
-        let all = surprisingly_unmatched(&sockets, &[holder], &[]);
+        let all = surprisingly_unmatched(&sockets, &held, &[]);
         assert_eq!(all, HashSet::from([SocketId(1), SocketId(2)]), "every process was readable");
         let gap = Gap::new(Missing::Descriptors, "permission denied");
-        let ours = surprisingly_unmatched(&sockets, &[holder], &[gap]);
+        let ours = surprisingly_unmatched(&sockets, &held, &[gap]);
         assert_eq!(ours, HashSet::from([SocketId(1)]), "others' processes were not");
     }
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir, fstat, openat};
 use rustix::io;
@@ -25,10 +26,11 @@ pub(super) fn name<'a>(sockets: impl Iterator<Item = &'a mut Socket>) {
     }
     let mounts = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
     let Some(mount) = unified_mount(&mounts) else { return };
-    let paths = find(&mount, wanted);
+    let group = |(id, path)| (id, Arc::new(Cgroup::new(path)));
+    let groups: BTreeMap<CgroupId, Arc<Cgroup>> =
+        find(&mount, wanted).into_iter().map(group).collect();
     for socket in sockets {
-        let path = socket.cgroup_id.and_then(|id| paths.get(&id));
-        socket.cgroup = path.map(|path| Cgroup::new(path.clone()));
+        socket.cgroup = socket.cgroup_id.and_then(|id| groups.get(&id)).cloned();
     }
 }
 

@@ -247,8 +247,8 @@ pub(crate) fn decode_socket(message: &[u8], protocol: Protocol) -> Option<Socket
     socket.state = decode_state(&row, attributes, protocol);
     // What a socket's `sk_bound_dev_if` is (`inet_diag_msg_common_fill`): the device it was bound
     // to, be it by option or because a link-local address of its own or its peer's made it so.
-    socket.interface =
-        (row.id.interface != 0).then_some(Interface { index: row.id.interface, name: None });
+    socket.interface = (row.id.interface != 0)
+        .then(|| Box::new(Interface { index: row.id.interface, name: None }));
     let end = |address: [u8; 16], port: U16| {
         let address = decode_address(address, family);
         let scope = socket.interface.clone().filter(|_| needs_scope(address));

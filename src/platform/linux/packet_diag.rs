@@ -62,7 +62,7 @@ pub(super) fn socket(kind: u16, ethertype: u16, device: Option<u32>) -> Socket {
     let mut socket = Socket::new(SocketId(0), Protocol::Packet, Family::Packet);
     socket.socket_type = SocketType::from_linux(kind);
     let index = device.filter(|index| *index != 0);
-    socket.interface = index.map(|index| Interface { index, name: None });
+    socket.interface = index.map(|index| Box::new(Interface { index, name: None }));
     socket.local = (ethertype != 0)
         .then(|| Endpoint::Packet { ethertype, interface: socket.interface.clone() });
     socket

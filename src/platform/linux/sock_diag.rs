@@ -299,8 +299,7 @@ impl<'a> Reader<'a> {
         self.gaps.extend(fallback_gaps(&self.fallbacks));
         self.gaps.extend(self.bound_gap(request));
 
-        let mut seen = Seen::default();
-        self.sockets.retain(|socket| seen.is_new(socket));
+        drop_twins(&mut self.sockets);
         let netns = self.elsewhere.or_else(current_netns);
         let mut names = InterfaceNames::default();
         for (id, socket) in (0..).zip(&mut self.sockets) {
@@ -413,8 +412,19 @@ fn fallback_gaps(fallbacks: &BTreeMap<Table, String>) -> Vec<Gap> {
     tables.into_iter().map(gap).collect()
 }
 
-/// The sockets seen so far. The kernel walks hash chains: a socket that moves meanwhile may come
-/// twice.
+/// Drops what came twice. The kernel walks hash chains: a socket that moves meanwhile may.
+fn drop_twins(sockets: &mut Vec<Socket>) {
+    let mut cookies: Vec<Cookie> = sockets.iter().filter_map(Seen::cookie).collect();
+    cookies.sort_unstable();
+    cookies.dedup();
+    // Nearly always each has a cookie of its own, and to know that takes no table of them.
+    if cookies.len() < sockets.len() {
+        let mut seen = Seen::default();
+        sockets.retain(|socket| seen.is_new(socket));
+    }
+}
+
+/// The sockets seen so far.
 #[derive(Debug, Default)]
 struct Seen {
     cookies: HashSet<Cookie>,
@@ -431,12 +441,17 @@ struct Row {
 }
 
 impl Seen {
+    /// Returns the cookie that no other row has. The associations of an SCTP socket are rows of their
+    /// own, with its cookie.
+    fn cookie(socket: &Socket) -> Option<Cookie> {
+        socket.cookie.filter(|_| socket.protocol != Protocol::Sctp)
+    }
+
     fn is_new(&mut self, socket: &Socket) -> bool {
-        let &Socket { cookie, protocol, inode, .. } = socket;
-        // The associations of an SCTP socket are rows of their own, with its cookie.
-        if let Some(cookie) = cookie.filter(|_| protocol != Protocol::Sctp) {
+        if let Some(cookie) = Self::cookie(socket) {
             return self.cookies.insert(cookie);
         }
+        let &Socket { protocol, inode, .. } = socket;
         let (local, peer) = (socket.local.clone(), socket.peer.clone());
         // Unaccepted UNIX connections have nothing but their listener's name.
         let nameless = inode.is_none() && peer.is_none();

@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn a_listener_names_those_who_wait() {
         let socket = decode_socket(&message(1, 10, &[(3, &numbers(&[5, 0, 6]))])).unwrap();
-        assert_eq!(socket.waiting_inodes, [Inode(5), Inode(6)]);
+        assert_eq!(*socket.waiting_inodes, [Inode(5), Inode(6)]);
     }
 
     proptest! {

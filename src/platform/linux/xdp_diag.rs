@@ -53,7 +53,7 @@ pub(crate) fn decode_socket(message: &[u8]) -> Option<Socket> {
     let interface = device.map(|index| Interface { index, name: None });
     socket.local = interface
         .zip(number(ATTRIBUTE_INFO, 1))
-        .map(|(interface, queue)| Endpoint::Xdp { interface, queue });
+        .map(|(interface, queue)| Endpoint::Xdp { interface: Box::new(interface), queue });
     socket.cookie = Some(diag_request::cookie(row.cookie));
     socket.inode = diag_request::inode(row.inode);
     socket.uid = number(ATTRIBUTE_UID, 0).filter(|_| socket.inode.is_some()).map(Uid);

@@ -8,6 +8,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use self::address::Addresses;
 use crate::cgroup::Cgroup;
@@ -94,7 +95,7 @@ impl Redactor {
             self.interface(interface);
         }
         if let Some(cgroup) = &mut socket.cgroup {
-            self.cgroup(cgroup);
+            self.cgroup(Arc::make_mut(cgroup));
         }
         if let Some(service) = &mut socket.service {
             *service = Text::from(format!("service{}", self.units.number(service)));
@@ -368,7 +369,7 @@ mod tests {
         let mut socket = Socket::new(SocketId(1), Protocol::Tcp, Family::Inet);
         socket.local = Some(Endpoint::inet([127, 0, 0, 53].into(), 53));
         socket.uid = Some(Uid(0));
-        socket.interface = Some(Interface { index: 1, name: Some("lo".into()) });
+        socket.interface = Some(Box::new(Interface { index: 1, name: Some("lo".into()) }));
         collected.sockets.push(socket);
         collected.users.insert(Uid(0), "root".into());
         collected.gaps.push(
@@ -386,7 +387,7 @@ mod tests {
         let group = Cgroup::new(Text::from(path));
         let mut collected = samples::empty();
         let mut socket = Socket::new(SocketId(1), Protocol::Tcp, Family::Inet);
-        socket.cgroup = Some(group.clone());
+        socket.cgroup = Some(group.clone().into());
         collected.sockets.push(socket);
         let mut process = Process::new(Pid(7));
         process.cgroup = Some(group);
@@ -394,7 +395,7 @@ mod tests {
 
         let redacted = redact(collected);
         let group = redacted.processes[0].cgroup.as_ref().unwrap();
-        assert_eq!(redacted.sockets[0].cgroup.as_ref(), Some(group));
+        assert_eq!(redacted.sockets[0].cgroup.as_deref(), Some(group));
         assert_eq!(group.path, Text::from("/cgroup1"));
         assert_eq!(group.full_unit(), Some(Text::from("unit1.service/unit2.scope")));
         assert_eq!(group.container.as_ref().unwrap().to_string(), "podman:container1");

@@ -1,6 +1,7 @@
 //! Collections for tests: arbitrary ones, and the emptiest.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use proptest::option::of;
@@ -37,8 +38,8 @@ fn name() -> impl Strategy<Value = Text> {
     })
 }
 
-fn interface() -> impl Strategy<Value = Interface> {
-    (1..9u32, of(name())).prop_map(|(index, name)| Interface { index, name })
+fn interface() -> impl Strategy<Value = Box<Interface>> {
+    (1..9u32, of(name())).prop_map(|(index, name)| Box::new(Interface { index, name }))
 }
 
 fn address() -> impl Strategy<Value = IpAddr> {
@@ -111,7 +112,7 @@ fn socket() -> impl Strategy<Value = Socket> {
                 cookie: cookie.map(Cookie),
                 netns: netns.map(NetnsId),
                 cgroup_id: cgroup_id.map(CgroupId),
-                cgroup,
+                cgroup: cgroup.map(Arc::new),
                 uid: uid.map(Uid),
                 details: drops.map(|_| Box::new(details)),
                 ..Socket::new(SocketId(0), protocol, family)

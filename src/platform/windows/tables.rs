@@ -162,7 +162,7 @@ fn end(row: &[u8], at: usize, is_v6: bool) -> Option<Option<Endpoint>> {
     // In the order of the network, in the first two of four bytes; the others may hold anything.
     let port = u16::from_be_bytes(*row.get(port..)?.first_chunk()?);
     let is_none = port == 0 && address.is_unspecified();
-    Some((!is_none).then_some(Endpoint::Inet { address, port, scope }))
+    Some((!is_none).then_some(Endpoint::Inet { address, port, scope: scope.map(Box::new) }))
 }
 
 /// Returns the interface a scope is. Microsoft's pages say that it is in the order of the network, its

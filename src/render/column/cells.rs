@@ -1,6 +1,9 @@
 //! What is in the cells. Each writes its value, safe for a terminal, or nothing when unknown.
 
 use std::fmt::{Display, Write as _};
+use std::net::IpAddr;
+
+use itoa::{Buffer, Integer};
 
 use crate::cgroup::Cgroup;
 use crate::details::Details;
@@ -22,6 +25,13 @@ fn push(out: &mut String, value: impl Display) {
 fn push_some(out: &mut String, value: Option<impl Display>) {
     if let Some(value) = value {
         push(out, value);
+    }
+}
+
+/// Writes a number, several times faster than through [`Display`], which can pad and sign.
+fn push_number(out: &mut String, number: Option<impl Integer>) {
+    if let Some(number) = number {
+        out.push_str(Buffer::new().format(number));
     }
 }
 
@@ -54,7 +64,7 @@ pub(super) fn hidden_command(row: &Row<'_>) -> String {
 }
 
 pub(super) fn pid(row: &Row<'_>, _: &Names, out: &mut String) {
-    push_some(out, row.process().map(|process| process.pid));
+    push_number(out, row.process().map(|process| process.pid.0));
 }
 
 pub(super) fn user(row: &Row<'_>, _: &Names, out: &mut String) {
@@ -69,16 +79,16 @@ pub(super) fn user(row: &Row<'_>, _: &Names, out: &mut String) {
     };
     match name {
         Some(name) => push_text(out, Some(name)),
-        None => push_some(out, number),
+        None => push_number(out, number.map(|uid| uid.0)),
     }
 }
 
 pub(super) fn fd(row: &Row<'_>, _: &Names, out: &mut String) {
-    push_some(out, row.owner.and_then(|owner| owner.fd));
+    push_number(out, row.owner.and_then(|owner| owner.fd).map(|fd| fd.0));
 }
 
 pub(super) fn tid(row: &Row<'_>, _: &Names, out: &mut String) {
-    push_some(out, row.owner.and_then(|owner| owner.tid));
+    push_number(out, row.owner.and_then(|owner| owner.tid).map(|tid| tid.0));
 }
 
 pub(super) fn proto(row: &Row<'_>, _: &Names, out: &mut String) {
@@ -102,7 +112,10 @@ pub(super) fn peer(row: &Row<'_>, names: &Names, out: &mut String) {
 }
 
 pub(super) fn state(row: &Row<'_>, _: &Names, out: &mut String) {
-    push_some(out, row.entry.socket.state);
+    match row.entry.socket.state {
+        Some(state) if let Some(name) = state.name() => out.push_str(name),
+        state => push_some(out, state),
+    }
 }
 
 pub(super) fn port(row: &Row<'_>, names: &Names, out: &mut String) {
@@ -141,7 +154,7 @@ pub(super) fn peer_owner(row: &Row<'_>, _: &Names, out: &mut String) {
 }
 
 pub(super) fn peer_inode(row: &Row<'_>, _: &Names, out: &mut String) {
-    push_some(out, row.entry.socket.peer_inode);
+    push_number(out, row.entry.socket.peer_inode.map(|inode| inode.0));
 }
 
 pub(super) fn interface(row: &Row<'_>, _: &Names, out: &mut String) {
@@ -156,13 +169,13 @@ pub(super) fn v6only(row: &Row<'_>, _: &Names, out: &mut String) {
 
 pub(super) fn recv_q(row: &Row<'_>, _: &Names, out: &mut String) {
     if let Some(Queues::Bytes { recv, .. }) = row.entry.socket.queues {
-        push(out, recv);
+        push_number(out, Some(recv));
     }
 }
 
 pub(super) fn send_q(row: &Row<'_>, _: &Names, out: &mut String) {
     if let Some(Queues::Bytes { send, .. }) = row.entry.socket.queues {
-        push(out, send);
+        push_number(out, Some(send));
     }
 }
 
@@ -206,19 +219,19 @@ pub(super) fn rtt(row: &Row<'_>, _: &Names, out: &mut String) {
 }
 
 pub(super) fn cwnd(row: &Row<'_>, _: &Names, out: &mut String) {
-    push_some(out, tcp_info(row).and_then(|info| info.cwnd));
+    push_number(out, tcp_info(row).and_then(|info| info.cwnd));
 }
 
 pub(super) fn retrans(row: &Row<'_>, _: &Names, out: &mut String) {
-    push_some(out, tcp_info(row).and_then(|info| info.total_retrans));
+    push_number(out, tcp_info(row).and_then(|info| info.total_retrans));
 }
 
 pub(super) fn bytes_in(row: &Row<'_>, _: &Names, out: &mut String) {
-    push_some(out, tcp_info(row).and_then(|info| info.bytes_received));
+    push_number(out, tcp_info(row).and_then(|info| info.bytes_received));
 }
 
 pub(super) fn bytes_out(row: &Row<'_>, _: &Names, out: &mut String) {
-    push_some(out, tcp_info(row).and_then(TcpInfo::bytes_out));
+    push_number(out, tcp_info(row).and_then(TcpInfo::bytes_out));
 }
 
 pub(super) fn congestion(row: &Row<'_>, _: &Names, out: &mut String) {
@@ -226,11 +239,11 @@ pub(super) fn congestion(row: &Row<'_>, _: &Names, out: &mut String) {
 }
 
 pub(super) fn memory(row: &Row<'_>, _: &Names, out: &mut String) {
-    push_some(out, details(row).and_then(|details| details.memory).map(|memory| memory.queues()));
+    push_number(out, details(row).and_then(|details| details.memory).map(|memory| memory.queues()));
 }
 
 pub(super) fn drops(row: &Row<'_>, _: &Names, out: &mut String) {
-    push_some(out, details(row).and_then(|details| details.drops));
+    push_number(out, details(row).and_then(|details| details.drops));
 }
 
 pub(super) fn options(row: &Row<'_>, _: &Names, out: &mut String) {
@@ -242,31 +255,31 @@ pub(super) fn options(row: &Row<'_>, _: &Names, out: &mut String) {
 
 pub(super) fn uid(row: &Row<'_>, _: &Names, out: &mut String) {
     if row.entry.ownership.kernel().is_none() {
-        push_some(out, row.entry.socket.uid);
+        push_number(out, row.entry.socket.uid.map(|uid| uid.0));
     }
 }
 
 pub(super) fn inode(row: &Row<'_>, _: &Names, out: &mut String) {
-    push_some(out, row.entry.socket.inode);
+    push_number(out, row.entry.socket.inode.map(|inode| inode.0));
 }
 
 pub(super) fn cookie(row: &Row<'_>, _: &Names, out: &mut String) {
-    push_some(out, row.entry.socket.cookie);
+    push_number(out, row.entry.socket.cookie.map(|cookie| cookie.0));
 }
 
 pub(super) fn netns(row: &Row<'_>, _: &Names, out: &mut String) {
     match &row.entry.netns_name {
         Some(name) => push_text(out, Some(name)),
-        None => push_some(out, row.entry.socket.netns),
+        None => push_number(out, row.entry.socket.netns.map(|netns| netns.0)),
     }
 }
 
 pub(super) fn nspid(row: &Row<'_>, _: &Names, out: &mut String) {
-    push_some(out, row.process().and_then(|process| process.nspid));
+    push_number(out, row.process().and_then(|process| process.nspid).map(|pid| pid.0));
 }
 
 pub(super) fn ppid(row: &Row<'_>, _: &Names, out: &mut String) {
-    push_some(out, row.process().and_then(|process| process.ppid));
+    push_number(out, row.process().and_then(|process| process.ppid).map(|pid| pid.0));
 }
 
 pub(super) fn age(row: &Row<'_>, _: &Names, out: &mut String) {
@@ -334,7 +347,7 @@ pub(super) fn cmdline(row: &Row<'_>, _: &Names, out: &mut String) {
 
 pub(super) fn others(row: &Row<'_>, _: &Names, out: &mut String) {
     if row.owner.is_some() {
-        push(out, row.others());
+        push_number(out, Some(row.others()));
     }
 }
 
@@ -386,7 +399,7 @@ fn endpoint_address(end: Option<&Endpoint>, names: &Names, out: &mut String) {
     let Some(Endpoint::Inet { address, scope, .. }) = end else { return };
     match names.host(*address) {
         Some(host) => out.push_str(&sanitize::string(host)),
-        None => push(out, address),
+        None => push_address(out, *address),
     }
     if let Some(scope) = scope {
         out.push('%');
@@ -399,13 +412,23 @@ fn endpoint_port(end: Option<&Endpoint>, protocol: Protocol, names: &Names, out:
     match (port, names.service(protocol, *port)) {
         (0, _) => out.push('*'),
         (_, Some(service)) => out.push_str(&sanitize::string(service)),
-        (port, None) => push(out, port),
+        (port, None) => push_number(out, Some(*port)),
+    }
+}
+
+fn push_address(out: &mut String, address: IpAddr) {
+    let IpAddr::V4(v4) = address else { return push(out, address) };
+    for (index, octet) in v4.octets().into_iter().enumerate() {
+        if index > 0 {
+            out.push('.');
+        }
+        push_number(out, Some(octet));
     }
 }
 
 fn push_interface(interface: &Interface, out: &mut String) {
     match &interface.name {
         Some(name) => push_text(out, Some(name)),
-        None => push(out, interface.index),
+        None => push_number(out, Some(interface.index)),
     }
 }

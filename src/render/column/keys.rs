@@ -142,7 +142,7 @@ pub(super) fn peer_inode(entry: &Entry) -> Option<Key<'_>> {
 }
 
 pub(super) fn interface(entry: &Entry) -> Option<Key<'_>> {
-    entry.socket.interface.as_ref().map(device)
+    entry.socket.interface.as_deref().map(device)
 }
 
 pub(super) fn v6only(entry: &Entry) -> Option<Key<'_>> {

@@ -69,7 +69,7 @@ fn every_outcome_has_its_sentence() {
     let plan = web_server();
     let other = |pid, parents: &[u32], group| {
         let owners = vec![owner(pid, parents, group)];
-        Outcome::Held(vec![entry(9, TcpState::Listen, Ownership::Held(owners))])
+        Outcome::Held(vec![entry(9, TcpState::Listen, Ownership::Held(owners.into()))])
     };
     let nginx = "/system.slice/nginx.service";
     for (outcome, words) in [

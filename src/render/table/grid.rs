@@ -14,8 +14,8 @@ pub(super) struct Grid {
     /// The width of each column, header included.
     pub(super) widths: Vec<usize>,
     text: String,
-    /// Where each cell ends in `text`, and its width, row by row.
-    ends: Vec<(usize, usize)>,
+    /// How many bytes of `text` each cell has, row by row.
+    lengths: Vec<u32>,
 }
 
 /// One cell.
@@ -43,51 +43,68 @@ impl Grid {
             widths: columns.iter().map(header_width).collect(),
             columns,
             text: String::new(),
-            ends: Vec::new(),
+            lengths: Vec::new(),
         };
         grid.fill(snapshot, options);
         grid
     }
 
     fn fill(&mut self, snapshot: &Snapshot, options: &TableOptions<'_>) {
-        let mut cell = String::new();
         let last = options.columns.len().saturating_sub(1);
         for row in options.rows.of(&snapshot.entries) {
             for (index, (column, widest)) in self.columns.iter().zip(&mut self.widths).enumerate() {
-                cell.clear();
-                (column.spec().cell)(&row, options.names, &mut cell);
-                if cell.is_empty() {
-                    cell.push_str(&column.unknown(&row));
+                let start = self.text.len();
+                (column.spec().cell)(&row, options.names, &mut self.text);
+                if self.text.len() == start {
+                    self.text.push_str(&column.unknown(&row));
                 } else if *column == Column::Pid && options.rows == Rows::Sockets {
-                    push_others(&row, &mut cell);
+                    push_others(&row, &mut self.text);
                 } else if *column == Column::Fd {
-                    push_thread(&row, &mut cell);
+                    push_thread(&row, &mut self.text);
                 }
-                if options.tokens && index != last && cell.contains(' ') {
-                    self.text.push_str(&cell.replace(' ', "\\x20"));
-                } else {
-                    self.text.push_str(&cell);
+                if options.tokens && index != last {
+                    escape_spaces(&mut self.text, start);
                 }
-                let start = self.ends.last().map_or(0, |&(end, _)| end);
-                let width = width(self.text.get(start..).unwrap_or_default());
-                self.ends.push((self.text.len(), width));
-                *widest = width.max(*widest);
+                let cell = self.text.get(start..).unwrap_or_default();
+                *widest = width(cell).max(*widest);
+                self.lengths.push(u32::try_from(cell.len()).unwrap_or(u32::MAX));
             }
         }
     }
 
     /// Returns the number of rows, without the header.
     pub(super) fn rows(&self) -> usize {
-        self.ends.len().checked_div(self.columns.len()).unwrap_or(0)
+        self.lengths.len().checked_div(self.columns.len()).unwrap_or(0)
     }
 
-    /// Returns a cell; an empty one outside the grid.
-    pub(super) fn cell(&self, row: usize, column: usize) -> Cell<'_> {
-        let place = row * self.columns.len() + column;
-        let start = place.checked_sub(1).and_then(|before| self.ends.get(before));
-        let start = start.map_or(0, |&(end, _)| end);
-        let &(end, width) = self.ends.get(place).unwrap_or(&(start, 0));
-        Cell { text: self.text.get(start..end).unwrap_or_default(), width }
+    /// Calls `row` with the cells of each row, in the order of the columns.
+    pub(super) fn each_row<'a, E>(
+        &'a self,
+        mut row: impl FnMut(&[Cell<'a>]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut cells = Vec::with_capacity(self.columns.len());
+        let mut rest = self.text.as_str();
+        for lengths in self.lengths.chunks(self.columns.len().max(1)) {
+            cells.clear();
+            for &length in lengths {
+                let length = usize::try_from(length).unwrap_or(usize::MAX);
+                let (text, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
+                rest = after;
+                cells.push(Cell { text, width: width(text) });
+            }
+            row(&cells)?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes each space from this place on as `\x20`.
+fn escape_spaces(text: &mut String, start: usize) {
+    let cell = text.get(start..).unwrap_or_default();
+    if cell.bytes().any(|byte| byte == b' ') {
+        let escaped = cell.replace(' ', "\\x20");
+        text.truncate(start);
+        text.push_str(&escaped);
     }
 }
 

@@ -213,7 +213,7 @@ fn an_address_of_one_link_has_its_interface_for_scope() {
     // of its own, but anybody may bind to a group of link scope on it.
     let group: Ipv6Addr = "ff02::1".parse().unwrap();
     let socket = UdpSocket::bind(SocketAddrV6::new(group, 0, 0, 1)).unwrap();
-    let lo = Some(Interface { index: 1, name: Some("lo".into()) });
+    let lo = Some(Box::new(Interface { index: 1, name: Some("lo".into()) }));
     let found = udp_row(&socket);
     let port = socket.local_addr().unwrap().port();
     let local = Endpoint::Inet { address: group.into(), port, scope: lo.clone() };

@@ -43,6 +43,31 @@ struct SockId {
     cookie: [u32; 2],
 }
 
+impl SockId {
+    /// In a request for a table none of it is looked at.
+    const ANY: Self = Self {
+        source_port: U16::ZERO,
+        destination_port: U16::ZERO,
+        source: [0; 16],
+        destination: [0; 16],
+        interface: 0,
+        cookie: [0; 2],
+    };
+}
+
+/// `struct inet_diag_req`: the first version, of which two bytes and the last number have no meaning
+/// any more.
+#[derive(Debug, IntoBytes, Immutable)]
+#[repr(C)]
+struct TcpRequest {
+    family: u8,
+    prefixes: [u8; 2],
+    extensions: u8,
+    id: SockId,
+    states: u32,
+    tables: u32,
+}
+
 /// `struct inet_diag_req_v2`.
 #[derive(Debug, IntoBytes, Immutable)]
 #[repr(C)]
@@ -127,15 +152,26 @@ pub(crate) fn encode_request(
             return None;
         }
     };
-    let id = SockId {
-        source_port: U16::ZERO,
-        destination_port: U16::ZERO,
-        source: [0; 16],
-        destination: [0; 16],
-        interface: 0,
-        cookie: [0; 2],
-    };
-    let mut body = encode_header(family, protocol, extensions, states, id)?;
+    let mut body = encode_header(family, protocol, extensions, states, SockId::ANY)?;
+    push_ports(&mut body, ports)?;
+    Some(body)
+}
+
+/// Returns the body of a request for the sockets of TCP of whatever family.
+pub(crate) fn encode_tcp_request(
+    states: u32,
+    ports: Option<&PortWish>,
+    extensions: u8,
+) -> Option<Vec<u8>> {
+    let (family, prefixes, tables) = (0, [0; 2], 0);
+    let request = TcpRequest { family, prefixes, extensions, id: SockId::ANY, states, tables };
+    let mut body = request.as_bytes().to_vec();
+    push_ports(&mut body, ports)?;
+    Some(body)
+}
+
+/// Appends the kernel's filter for a wish.
+fn push_ports(body: &mut Vec<u8>, ports: Option<&PortWish>) -> Option<()> {
     if let Some(ports) = ports {
         let filter = encode_ports(ports);
         let length = u16::try_from(4 + filter.as_bytes().len()).ok()?;
@@ -143,7 +179,7 @@ pub(crate) fn encode_request(
         body.extend(INET_DIAG_REQ_BYTECODE.to_ne_bytes());
         body.extend(filter.as_bytes());
     }
-    Some(body)
+    Some(())
 }
 
 /// Returns the body of a request for exactly this socket: by its ends and its cookie, in the order
@@ -279,8 +315,13 @@ pub(crate) fn decode_socket(message: &[u8], protocol: Protocol) -> Option<Socket
     Some(socket)
 }
 
+/// Returns what decodes a row: with its extensions when there are `details`.
+pub(crate) fn decoder(details: bool) -> fn(&[u8], Protocol) -> Option<Socket> {
+    if details { decode_detailed } else { decode_socket }
+}
+
 /// Decodes one row and its extensions.
-pub(crate) fn decode_detailed(message: &[u8], protocol: Protocol) -> Option<Socket> {
+fn decode_detailed(message: &[u8], protocol: Protocol) -> Option<Socket> {
     let mut socket = decode_socket(message, protocol)?;
     let (_, attributes) = DiagMessage::read_from_prefix(message).ok()?;
     socket.details = Some(Box::new(diag_details::decode(attributes, &socket)));

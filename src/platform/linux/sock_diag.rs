@@ -58,8 +58,10 @@ pub(crate) fn dump_files(
     Reader { elsewhere: Some(netns), ..Reader::new(directory) }.dump(request)
 }
 
-/// The message type of every request and row (linux/include/uapi/linux/sock_diag.h).
+/// The message type of nearly every request and row (linux/include/uapi/linux/sock_diag.h).
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
+/// The one before it, of TCP alone, which takes "any family" (linux/include/uapi/linux/inet_diag.h).
+const TCPDIAG_GETSOCK: u16 = 18;
 
 /// One table of the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +69,12 @@ struct Table {
     protocol: Protocol,
     family: Family,
 }
+
+/// The tables of TCP.
+const TCP: [Table; 2] = [
+    Table { protocol: Protocol::Tcp, family: Family::Inet },
+    Table { protocol: Protocol::Tcp, family: Family::Inet6 },
+];
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -140,7 +148,11 @@ impl<'a> Reader<'a> {
         // Whoever wants all of IP's, or all there is, names none of what a kernel may be without.
         self.by_name = !request.protocols.contains(&Protocol::Raw);
         let states = state_bits(request);
-        for table in tables(request) {
+        let mut tables: Vec<Table> = tables(request).collect();
+        if TCP.iter().all(|table| tables.contains(table)) && self.read_tcp(states, request) {
+            tables.retain(|table| !TCP.contains(table));
+        }
+        for table in tables {
             self.read(table, states, request.ports.as_ref());
         }
         let listeners = 1 << TcpState::Listen.to_linux();
@@ -161,6 +173,26 @@ impl<'a> Reader<'a> {
         self.finish(request)
     }
 
+    /// Reads the tables of TCP over both families at once: the kernel has them in one, which it would
+    /// walk through for each. Returns false where it cannot be asked so, nothing being read.
+    fn read_tcp(&mut self, states: u32, request: &Request) -> bool {
+        if self.elsewhere.is_some() {
+            return false;
+        }
+        let extensions = if self.details { diag_details::EXTENSIONS } else { 0 };
+        let Some(body) = inet_diag::encode_tcp_request(states, request.ports.as_ref(), extensions)
+        else {
+            return false;
+        };
+        let decode = inet_diag::decoder(self.details);
+        let each = |message: &[u8]| decode(message, Protocol::Tcp);
+        let Ok(outcome) = netlink::dump(TCPDIAG_GETSOCK, &body, &mut self.sockets, each) else {
+            return false;
+        };
+        self.note(Protocol::Tcp, outcome);
+        true
+    }
+
     fn read(&mut self, table: Table, states: u32, ports: Option<&PortWish>) {
         if table.protocol == Protocol::Icmp {
             return self.read_ping(table);
@@ -169,17 +201,20 @@ impl<'a> Reader<'a> {
             return self.read_proc(table, &Errno::PERM.into());
         }
         match read_diag(table, states, ports, self.details, &mut self.sockets) {
-            Ok(outcome) => {
-                self.success = true;
-                if !outcome.consistent {
-                    let why = "inconsistent: it kept changing while it was read";
-                    self.gaps.push(Gap::new(Missing::Sockets, why).detail(table.to_string()));
-                }
-                if outcome.malformed > 0 {
-                    self.odd_rows(table, outcome.malformed, "malformed message");
-                }
-            }
+            Ok(outcome) => self.note(table, outcome),
             Err(refusal) => self.read_proc(table, &refusal),
+        }
+    }
+
+    /// Says how well a dump came through.
+    fn note(&mut self, table: impl fmt::Display, outcome: netlink::Outcome) {
+        self.success = true;
+        if !outcome.consistent {
+            let why = "inconsistent: it kept changing while it was read";
+            self.gaps.push(Gap::new(Missing::Sockets, why).detail(table.to_string()));
+        }
+        if outcome.malformed > 0 {
+            self.odd_rows(table, outcome.malformed, "malformed message");
         }
     }
 
@@ -284,7 +319,7 @@ impl<'a> Reader<'a> {
         protocols.is_ok_and(|text| text.lines().any(names))
     }
 
-    fn odd_rows(&mut self, table: Table, count: usize, why: &str) {
+    fn odd_rows(&mut self, table: impl fmt::Display, count: usize, why: &str) {
         let rows = if count == 1 { "row" } else { "rows" };
         let gap = Gap::new(Missing::Sockets, why);
         self.gaps.push(gap.detail(format!("{count} {rows} of {table}")));
@@ -382,7 +417,7 @@ fn read_diag(
     let states = if table.protocol == Protocol::Sctp { u32::MAX } else { states };
     let body = inet_diag::encode_request(table.protocol, table.family, states, ports, extensions)
         .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-    let decode = if details { inet_diag::decode_detailed } else { inet_diag::decode_socket };
+    let decode = inet_diag::decoder(details);
     netlink::dump(SOCK_DIAG_BY_FAMILY, &body, sockets, |message| decode(message, table.protocol))
 }
 

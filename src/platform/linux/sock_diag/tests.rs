@@ -321,6 +321,39 @@ fn cookies(request: &Request, scene: &Scene, keep: impl Fn(&Socket) -> bool) -> 
 }
 
 #[test]
+fn tcp_read_at_once_is_both_of_its_tables() {
+    let scene = scene();
+    let (dual, port) = listener_on_all(false);
+    let mapped = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    let v6 = TcpStream::connect((Ipv6Addr::LOCALHOST, port)).unwrap();
+    let others = [dual.as_fd(), mapped.as_fd(), v6.as_fd()];
+    let others = others.map(|socket| Cookie(sockopt::socket_cookie(socket).unwrap()));
+    let all: Vec<Cookie> = scene.cookies.iter().copied().chain(others).collect();
+    let rows = |families: &[Family], details, states: Option<Vec<TcpState>>| -> Vec<Socket> {
+        let (protocols, families) = (vec![Protocol::Tcp], families.to_vec());
+        let request = Request { protocols, families, states, details, ..Request::default() };
+        let mut rows = dump(&Request { owners: false, ..request }).unwrap().sockets;
+        rows.retain(|socket| socket.cookie.is_some_and(|cookie| all.contains(&cookie)));
+        for socket in &mut rows {
+            assert_eq!(socket.details.take().is_some(), details);
+            socket.id = SocketId(0);
+        }
+        rows.sort_by_key(|socket| socket.cookie);
+        rows
+    };
+    for states in [None, Some(vec![TcpState::Listen, TcpState::Bound])] {
+        for details in [false, true] {
+            let at_once = rows(&[Family::Inet, Family::Inet6], details, states.clone());
+            let mut one_by_one = rows(&[Family::Inet], details, states.clone());
+            one_by_one.extend(rows(&[Family::Inet6], details, states.clone()));
+            one_by_one.sort_by_key(|socket| socket.cookie);
+            assert_eq!(at_once, one_by_one);
+            assert_eq!(at_once.len(), if states.is_some() { 3 } else { all.len() - 1 });
+        }
+    }
+}
+
+#[test]
 fn a_dump_narrowed_to_ports_is_the_full_one_filtered() {
     let scene = scene();
     for port in [scene.port, scene.client_port, scene.bound_port] {

@@ -87,6 +87,12 @@ impl Backend for Linux {
     }
 }
 
+/// Decodes one row of the kernel's TCP sockets, as every listing does with each. Here for the benches.
+#[doc(hidden)]
+pub fn decode_tcp_row(message: &[u8]) -> Option<Socket> {
+    inet_diag::decoder(false)(message, Protocol::Tcp)
+}
+
 fn refused(refusal: owners::bpf::Refusal) -> CollectError {
     let operation = "find owners by BPF".to_owned();
     CollectError::Unreadable { operation, source: std::io::Error::other(refusal) }

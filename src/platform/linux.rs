@@ -35,6 +35,8 @@ mod vsock_diag;
 mod xdp_diag;
 
 use std::collections::{BTreeSet, HashSet};
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::Duration;
 
 use crate::error::CollectError;
@@ -59,10 +61,16 @@ impl Backend for Linux {
     fn collect(&mut self, request: &Request) -> Result<Collected, CollectError> {
         let mut collected = Collected::new(clock::now(), "linux", "linux");
         let mut namespaces = Namespaces::find(&request.netns)?;
-        let dump = namespaces.read(request)?;
+        let is_all = request.netns == NetnsWish::All;
+        let (dump, scan) = if request.owners && !is_all {
+            read_both(|| namespaces.read(request), || owners::find(request.owners_by, None))
+        } else {
+            (namespaces.read(request), None)
+        };
+        let dump = dump?;
         collected.sockets = dump.sockets;
         collected.gaps = dump.gaps;
-        if request.netns == NetnsWish::All {
+        if is_all {
             // One look for both: more namespaces, and who holds what is in any.
             let nothing = HashSet::new();
             let wanted = if request.owners { None } else { Some(&nothing) };
@@ -71,10 +79,8 @@ impl Backend for Linux {
             if request.owners {
                 find_owners(&mut collected, &namespaces, scan, request);
             }
-        } else if request.owners {
-            let wanted = inodes(&collected.sockets);
-            let scan = owners::find(request.owners_by, Some(&wanted)).map_err(refused)?;
-            find_owners(&mut collected, &namespaces, scan, request);
+        } else if let Some(scan) = scan {
+            find_owners(&mut collected, &namespaces, scan.map_err(refused)?, request);
         }
         collected.netns_names = namespaces.names();
         collected.current_netns = namespaces.current();
@@ -85,6 +91,23 @@ impl Backend for Linux {
         collected.users = users::names(uids);
         Ok(collected)
     }
+}
+
+/// Reads the sockets and, at the same time, who holds what: each takes about as long as the other.
+fn read_both<S, H: Send>(
+    sockets: impl FnOnce() -> S,
+    holders: impl Fn() -> H + Sync,
+) -> (S, Option<H>) {
+    thread::scope(|scope| {
+        let finding = thread::Builder::new().spawn_scoped(scope, &holders);
+        let sockets = sockets();
+        let found = match finding {
+            Ok(finding) => finding.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            // Where no thread can be had, one after the other.
+            Err(_) => holders(),
+        };
+        (sockets, Some(found))
+    })
 }
 
 /// Decodes one row of the kernel's TCP sockets, as every listing does with each. Here for the benches.

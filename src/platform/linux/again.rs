@@ -1,7 +1,7 @@
 //! The second look at sockets whose holder was not found.
 //!
-//! The dump is read before the descriptors. In between a socket may be closed, accepted or handed
-//! on, and a process may fork or begin. So a socket that has an inode but no holder, though its
+//! The dump and the descriptors are not of one moment. In between a socket may be closed, accepted or
+//! handed on, and a process may fork or begin. So a socket that has an inode but no holder, though its
 //! holder should have been visible, is dumped again: if it is gone it has *vanished*; if it changed
 //! it is taken as it is now; if it is still the same its holder is looked for once more.
 

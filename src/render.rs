@@ -23,6 +23,7 @@ pub mod fields;
 pub mod free;
 pub mod json;
 pub mod names;
+mod parts;
 pub mod phrase;
 pub mod pids;
 pub mod port;

@@ -5,18 +5,23 @@
 //! known is `null`, so that every row has the same keys; only the fields that hold raw bytes
 //! (`…_hex`) and the zone of an address appear just where they say something.
 //!
-//! Rows are written one by one: nothing is built up, whatever the number of sockets.
+//! Rows are written some at a time: nothing is built up, whatever the number of sockets.
+
+mod indented;
 
 use std::borrow::Cow;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::net::IpAddr;
 
-use serde::{Serialize, Serializer};
+use serde::{Serialize, Serializer as SerializeWith};
+use serde_json::Serializer;
 
+use self::indented::Indented;
 use crate::cgroup::{self, Cgroup, Runtime};
 use crate::details::{self, Memory, Shutdown, SocketOption};
 use crate::kernel::{self, KernelReason};
 use crate::process::{self, ExeState, HiddenReason, Ownership, Parent, Via};
+use crate::render::parts;
 use crate::snapshot::{Entry, Gap, Snapshot, Timestamp};
 use crate::socket::{
     Endpoint, Family, Interface, Protocol, Queues, SocketType, Timer, netlink_name,
@@ -63,7 +68,7 @@ impl<'a> From<&'a Snapshot> for List<'a> {
 pub struct Sockets<'a>(pub &'a [Entry]);
 
 impl Serialize for Sockets<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: SerializeWith>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.iter().map(Socket::from))
     }
 }
@@ -538,9 +543,20 @@ pub(super) fn name(text: Option<&Text>) -> (Option<Cow<'_, str>>, Option<String>
 ///
 /// When `out` cannot be written to.
 pub fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
-    let mut out = BufWriter::with_capacity(64 * 1024, out);
-    serde_json::to_writer_pretty(&mut out, &List::from(snapshot))?;
-    out.write_all(b"\n")?;
+    // The rows are rendered by themselves; this is what stands around them.
+    let frame = List { sockets: Sockets(&[]), ..List::from(snapshot) };
+    let frame = serde_json::to_string_pretty(&frame)?;
+    out.write_all(frame.trim_end_matches(['}', '\n', ']']).as_bytes())?;
+    parts::write(&snapshot.entries, out, |first, entries, bytes| {
+        for (place, entry) in (first..).zip(entries) {
+            bytes.extend(if place == 0 { "\n    " } else { ",\n    " }.as_bytes());
+            let formatter = Indented::at(2);
+            Socket::from(entry)
+                .serialize(&mut Serializer::with_formatter(&mut *bytes, formatter))?;
+        }
+        Ok(())
+    })?;
+    out.write_all(if snapshot.entries.is_empty() { b"]\n}\n" } else { b"\n  ]\n}\n" })?;
     out.flush()
 }
 
@@ -551,11 +567,13 @@ pub fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
 ///
 /// When `out` cannot be written to.
 pub fn write_lines(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
-    let mut out = BufWriter::with_capacity(64 * 1024, out);
-    for entry in &snapshot.entries {
-        serde_json::to_writer(&mut out, &Socket::from(entry))?;
-        out.write_all(b"\n")?;
-    }
+    parts::write(&snapshot.entries, out, |_, entries, bytes| {
+        for entry in entries {
+            serde_json::to_writer(&mut *bytes, &Socket::from(entry))?;
+            bytes.push(b'\n');
+        }
+        Ok(())
+    })?;
     out.flush()
 }
 

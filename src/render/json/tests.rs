@@ -23,6 +23,19 @@ fn a_listing_is_this() {
 }
 
 #[test]
+fn rows_written_by_themselves_are_those_of_the_whole() {
+    let mut snapshot = fixture::snapshot();
+    for copies in [0, 1, 30] {
+        let all = std::iter::repeat_n(fixture::snapshot().entries, copies);
+        snapshot.entries = all.flatten().collect();
+        let mut out = Vec::new();
+        write(&snapshot, &mut out).unwrap();
+        let whole = serde_json::to_string_pretty(&List::from(&snapshot)).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), whole + "\n");
+    }
+}
+
+#[test]
 fn lines_are_this() {
     insta::assert_snapshot!(written(write_lines));
 }

@@ -191,7 +191,8 @@ fn other(syscall: &Syscall) -> Option<Role> {
         | Syscall::Poll { .. }
         | Syscall::Unlink { .. }
         | Syscall::Unshare
-        | Syscall::Exit => None,
+        | Syscall::Exit
+        | Syscall::Why(_) => None,
     }
 }
 
@@ -199,7 +200,7 @@ fn other(syscall: &Syscall) -> Option<Role> {
 fn address(syscall: &Syscall) -> Option<Address> {
     match syscall {
         Syscall::Bind(address) | Syscall::Connect { address, .. } => Some(address.clone()),
-        Syscall::SendTo { address, .. } => Some(Address::Inet(*address)),
+        Syscall::SendTo { address, .. } | Syscall::Why(address) => Some(Address::Inet(*address)),
         Syscall::Socket { .. }
         | Syscall::Pair { .. }
         | Syscall::Listen { .. }

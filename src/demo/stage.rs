@@ -2,6 +2,7 @@
 
 mod calls;
 mod unix;
+mod why;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

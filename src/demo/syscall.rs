@@ -164,6 +164,8 @@ pub enum Syscall {
     Unshare,
     /// The child's `exit()`.
     Exit,
+    /// No call: what `sockscope why` says of an address.
+    Why(SocketAddr),
 }
 
 /// An option of a socket, with its value.

@@ -121,6 +121,13 @@ pub fn verdict(verdict: Verdict) -> String {
     }
 }
 
+/// Returns what the cause is, and what shows it: fragments.
+pub fn because(cause: &Cause) -> String {
+    let title = std::iter::once(cause.reason.about().title.into());
+    let evidence = cause.evidence.iter().map(|fact| sanitize::string(fact));
+    title.chain(evidence).collect::<Vec<_>>().join("; ")
+}
+
 /// Returns what an error means.
 const fn in_words(errno: Errno) -> &'static str {
     match errno {
@@ -209,7 +216,6 @@ impl Page<'_> {
     }
 
     fn cause(&mut self, cause: &Cause) -> io::Result<()> {
-        let about = cause.reason.about();
         let label = match (cause.reason.is_in_the_way(), cause.certainty) {
             (true, Certainty::Certain) => "  because   ",
             (false, Certainty::Certain) if cause.reason.is_of_sockets() => "  note      ",
@@ -217,9 +223,7 @@ impl Page<'_> {
             (_, Certainty::Likely) => "  likely    ",
             (_, Certainty::Possible) => "  perhaps   ",
         };
-        let evidence = cause.evidence.iter().map(|fact| sanitize::string(fact));
-        let words = std::iter::once(about.title.into()).chain(evidence).collect::<Vec<_>>();
-        self.line(label, &words.join("; "))?;
+        self.line(label, &because(cause))?;
         let is_of_sockets = cause.reason.is_of_sockets();
         let sockets = if is_of_sockets { &cause.sockets[..] } else { &[] };
         for (entries, holders) in by_holder(sockets) {
@@ -235,6 +239,7 @@ impl Page<'_> {
             }
         }
         if self.options.explain {
+            let about = cause.reason.about();
             self.line(INDENT, about.story)?;
             if !about.source.is_empty() {
                 self.line(INDENT, &format!("source: {}", about.source))?;

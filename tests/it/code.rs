@@ -36,6 +36,8 @@ fn calls(lesson: &'static Lesson) -> Vec<Call> {
                 port("; the kernel chose port "),
                 port("; from port "),
             ) {
+                // A comment, and no statement.
+                (Syscall::Why(_), ..) => continue,
                 (Syscall::Bind(Address::Inet(at)), Some(port), _) => at.set_port(port),
                 // A later sendto() is to find it there.
                 (Syscall::Connect { .. }, _, Some(port)) if call.invocation.kind == Kind::Udp => {

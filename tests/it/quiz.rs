@@ -64,14 +64,14 @@ impl Quiz {
 
     /// The players, in the order of their parts.
     fn players(&self) -> Vec<u32> {
-        children(self.process.id())
+        support::children(self.process.id())
     }
 
     /// The process to be found.
     fn culprit(&self) -> Option<u32> {
         Some(match self.question.culprit? {
             Culprit::Player(number) => self.players()[number],
-            Culprit::ChildOf(number) => children(self.players()[number])[0],
+            Culprit::ChildOf(number) => support::children(self.players()[number])[0],
         })
     }
 
@@ -82,12 +82,6 @@ impl Quiz {
         let letter = |index| ('a'..).nth(index).unwrap();
         (letter(right), letter((right + 1) % offered.len()))
     }
-}
-
-fn children(pid: u32) -> Vec<u32> {
-    let path = format!("/proc/{pid}/task/{pid}/children");
-    let text = fs::read_to_string(path).unwrap_or_default();
-    text.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }
 
 /// Runs this for every question, all at once.
@@ -284,7 +278,7 @@ fn whatever_ends_the_quiz_ends_the_players_and_leaves_nothing() {
             };
             let players = quiz.players();
             assert_eq!(players.len(), question.parts.len(), "{}", question.name);
-            let grandchildren = players.iter().flat_map(|&player| children(player));
+            let grandchildren = players.iter().flat_map(|&player| support::children(player));
             let all: Vec<u32> = players.iter().copied().chain(grandchildren).collect();
             let signal =
                 if support::ignores(quiz.process.id(), signal) { Signal::KILL } else { signal };

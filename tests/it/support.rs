@@ -120,12 +120,28 @@ pub(crate) fn ignores(pid: u32, signal: rustix::process::Signal) -> bool {
 
 /// Waits until this holds.
 #[track_caller]
-pub(crate) fn wait_until(mut holds: impl FnMut() -> bool) {
+pub(crate) fn wait_until(holds: impl FnMut() -> bool) {
+    assert!(becomes(holds), "not so after 20 s");
+}
+
+/// Returns whether this holds at last.
+pub(crate) fn becomes(mut holds: impl FnMut() -> bool) -> bool {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
     while !holds() {
-        assert!(std::time::Instant::now() < deadline, "not so after 20 s");
-        std::thread::yield_now();
+        if std::time::Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
     }
+    true
+}
+
+/// Returns the children of a process, in the order in which they were started.
+#[cfg(target_os = "linux")]
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    let path = format!("/proc/{pid}/task/{pid}/children");
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }
 
 /// Returns a TCP port of loopback that was free a moment ago, for programs that cannot say which

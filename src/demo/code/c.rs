@@ -90,6 +90,7 @@ fn call(invocation: &Invocation) -> &'static str {
         }
         Syscall::Unshare => "unshare(CLONE_NEWNET);",
         Syscall::Exit => "kill(child, SIGKILL);\nwaitpid(child, NULL, 0);",
+        Syscall::Why(_) => "// in a shell: sockscope why {authority}",
     }
 }
 

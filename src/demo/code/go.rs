@@ -104,6 +104,7 @@ fn call(invocation: &Invocation) -> &'static str {
         }
         Syscall::Unshare => "err = syscall.Unshare(syscall.CLONE_NEWNET)",
         Syscall::Exit => "child.Process.Kill()\nchild.Wait()",
+        Syscall::Why(_) => "// in a shell: sockscope why {authority}",
     }
 }
 

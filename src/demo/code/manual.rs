@@ -40,6 +40,7 @@ fn call(invocation: &Invocation) -> &'static str {
         Syscall::Start { .. } => "fork(), exec({program}) with {other} inherited",
         Syscall::Unshare => "unshare(CLONE_NEWNET)",
         Syscall::Exit => "exit()",
+        Syscall::Why(_) => "sockscope why {address}",
     }
 }
 

@@ -86,6 +86,7 @@ fn call(invocation: &Invocation) -> &'static str {
         }
         Syscall::Unshare => "// unshare(): Node has it not; start it by unshare(1)",
         Syscall::Exit => "child.kill();\nawait once(child, 'exit');",
+        Syscall::Why(_) => "// in a shell: sockscope why {authority}",
     }
 }
 

@@ -57,6 +57,7 @@ fn call(invocation: &Invocation) -> &'static str {
             "ctypes.CDLL(None).unshare(0x40000000)  # CLONE_NEWNET; os.unshare() from 3.12"
         }
         Syscall::Exit => "child.kill()\nchild.wait()",
+        Syscall::Why(_) => "# in a shell: sockscope why {authority}",
     }
 }
 

@@ -83,6 +83,7 @@ fn call(invocation: &Invocation) -> &'static str {
         }
         Syscall::Unshare => "unsafe { libc::unshare(libc::CLONE_NEWNET) };",
         Syscall::Exit => "child.kill()?;\nchild.wait()?;",
+        Syscall::Why(_) => "// in a shell: sockscope why {authority}",
     }
 }
 

@@ -7,6 +7,7 @@ use crate::demo::needs::Need;
 use crate::demo::rows::Row;
 use crate::demo::stage::Stage;
 use crate::demo::{Lesson, Step};
+use crate::diagnose::Reason;
 use crate::state::TcpState::{Established, Listen, TimeWait};
 
 const RESTARTED: Role = Role::server("restarted");
@@ -49,7 +50,8 @@ pub(super) const LESSON: Lesson = Lesson {
                 stage.tcp(RESTARTED)?;
                 stage.fails("EADDRINUSE", |stage| stage.bind_where(RESTARTED, LISTENER))?;
                 stage.reuse_address(RESTARTED)?;
-                stage.fails("EADDRINUSE", |stage| stage.bind_where(RESTARTED, LISTENER))
+                stage.fails("EADDRINUSE", |stage| stage.bind_where(RESTARTED, LISTENER))?;
+                stage.why(LISTENER, Reason::TimeWait)
             },
             say: "The server ends and starts again, and cannot: it closed first, so TIME_WAIT has its port \
                   for 60 seconds, and no process to kill. SO_REUSEADDR now does not help: the old one lacked it.",
@@ -91,7 +93,8 @@ pub(super) const LESSON: Lesson = Lesson {
             act: |stage| {
                 stage.tcp(TWIN)?;
                 stage.reuse_address(TWIN)?;
-                stage.fails("EADDRINUSE", |stage| stage.bind_where(TWIN, RESTARTED))
+                stage.fails("EADDRINUSE", |stage| stage.bind_where(TWIN, RESTARTED))?;
+                stage.why(RESTARTED, Reason::Listener)
             },
             say: "It is not sharing: while one listens, a second cannot have the port, options or not.",
             expect: &[],

@@ -46,7 +46,7 @@ fn filled(stage: &mut Stage, client: Role, server: Role) -> io::Result<()> {
 pub(super) const LESSON: Lesson = Lesson {
     name: "museum",
     title: "the museum of states: all eleven at once, held still, then each moved on",
-    needs: &[Need::Linux],
+    needs: &[Need::EveryState],
     steps: &[
         Step {
             act: |stage| {

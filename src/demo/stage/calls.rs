@@ -298,6 +298,9 @@ impl Stage {
 
     /// Drops whatever arrives from now on: nothing has so many hops left.
     pub fn cut(&mut self, role: Role) -> io::Result<()> {
+        // Should the lesson be ended here, nobody would answer this end's FIN, and the kernel would repeat
+        // it for a minute. A reset wants no answer.
+        self.get(role)?.set_linger(Some(Duration::ZERO))?;
         self.min_ttl(role, 255)
     }
 

@@ -154,22 +154,33 @@ impl Performance {
         Ok(Some(Performed { lesson, number, of, calls, say, snapshot, roles, surprises }))
     }
 
+    /// Looks at the listing as it is now, a while after a step: a timer counts down, TIME_WAIT ends.
+    ///
+    /// # Errors
+    ///
+    /// When nothing can be listed.
+    pub fn look(&mut self) -> Result<Seen, CollectError> {
+        let begun = now();
+        let seen = self.stage.look(&mut *self.backend)?;
+        self.forgive(&seen, begun, now());
+        Ok(seen)
+    }
+
     /// Looks at the listing until it is as promised or patience ends.
-    #[expect(clippy::disallowed_methods, reason = "patience is measured in time, not in looks")]
     fn look_until_kept(&mut self) -> Result<Seen, CollectError> {
-        let mut deadline = Instant::now() + PATIENCE;
+        let mut deadline = now() + PATIENCE;
         loop {
             // On a busy machine one look may take longer than patience: the last one begins after.
-            let begun = Instant::now();
+            let begun = now();
             let is_last = begun > deadline;
             let seen = self.stage.look(&mut *self.backend)?;
-            let now = Instant::now();
-            self.forgive(&seen, begun, now);
+            let looked = now();
+            self.forgive(&seen, begun, looked);
             if is_last || rows::compare(&self.promised, &seen).is_empty() {
                 return Ok(seen);
             }
             if let Some(wait) = until_next_syn(&seen) {
-                deadline = deadline.max(now + wait + PATIENCE);
+                deadline = deadline.max(looked + wait + PATIENCE);
             }
             std::thread::sleep(BETWEEN_LOOKS);
         }
@@ -193,6 +204,11 @@ impl Performance {
             rows::missing(&self.promised, seen).iter().map(|row| row.role).collect();
         self.promised.retain(|row| !(missing.contains(&row.role) && has_ended(row.role)));
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "patience is measured in time, not in looks")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// Returns how long the kernel waits before it asks for a connection again, and is answered.

@@ -32,6 +32,9 @@ pub const SERVER: Role = Role::server("server");
 /// The client's end of it.
 pub const CLIENT: Role = Role::client("client");
 
+/// The server's child, as a whole.
+pub const CHILD: Role = Role::child("child");
+
 impl Role {
     /// Returns a socket of the server.
     pub const fn server(name: &'static str) -> Self {

@@ -3,6 +3,7 @@
 mod calls;
 mod unix;
 mod why;
+pub mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -16,6 +17,7 @@ pub use self::calls::At;
 use crate::demo::cast::{Program, Role};
 use crate::demo::code;
 use crate::demo::rows::Seen;
+use crate::demo::stage::wire::{Crossing, Wire};
 use crate::demo::syscall::{Invocation, Kind, Syscall};
 use crate::error::{CollectError, cause};
 use crate::join::join;
@@ -37,6 +39,9 @@ pub struct Call {
     /// The call as data: [`super::code::code`] writes it in a language.
     #[serde(skip)]
     pub invocation: Invocation,
+    /// What crossed between the programs because of it, in this order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub crossed: Vec<Crossing>,
 }
 
 /// The sockets of a lesson. Dropping it closes them.
@@ -59,6 +64,8 @@ pub struct Stage {
     files: Vec<unix::Removed>,
     /// The ports that clients may have, where a lesson makes them few.
     range: Option<RangeInclusive<u16>>,
+    /// What the calls make cross.
+    wire: Wire,
     /// What was called since somebody last took it.
     calls: Vec<Call>,
     /// Whether the lesson wants the call it makes now to fail.
@@ -211,7 +218,8 @@ impl Stage {
             },
         };
         let call = code::manual(&invocation);
-        self.calls.push(Call { program, call, result: words, invocation });
+        let crossed = self.wire.take();
+        self.calls.push(Call { program, call, result: words, invocation, crossed });
         result.map(|_| ())
     }
 
@@ -243,6 +251,12 @@ impl Stage {
     /// Returns the number of the server's child, while it has one.
     pub fn child(&self) -> Option<Pid> {
         self.child.as_ref().map(Child::pid)
+    }
+
+    /// Returns the socket that has, or had, this address, the latest first.
+    fn at(&self, address: SocketAddr) -> Option<Role> {
+        let is_it = |place: &Place| place.inet.is_some_and(|inet| inet.local == address);
+        self.places.iter().rev().find(|(place, _)| is_it(place)).map(|(_, role)| *role)
     }
 
     /// Returns where on the network this role is, or was.

@@ -14,7 +14,10 @@ use sockscope::cli::demo::quiz;
 use sockscope::demo::quiz::cause::Cause;
 use sockscope::demo::quiz::questions;
 use sockscope::demo::rows::Whose;
-use sockscope::demo::{Lesson, lessons};
+use sockscope::demo::stage::wire::{Crossing, Packet};
+use sockscope::demo::{Lesson, Performance, lessons};
+use sockscope::platform;
+use sockscope::state::TcpState;
 
 use crate::netns;
 use crate::support;
@@ -196,6 +199,73 @@ fn the_menu_takes_numbers_and_names_and_says_when_there_is_no_such_lesson() {
     assert!(text.contains("Judp: "), "{text}");
     assert!(text.contains("question 1 of "), "{text}");
     assert!(!text.contains("step 2 of"), "quitting a lesson leads back to the menu: {text}");
+}
+
+/// The arrows are concluded from the calls; the states are the kernel's. Each FIN that an arrow says was
+/// sent, or has arrived, must be in the states, and no other may be.
+#[test]
+fn the_arrows_tell_of_each_fin_what_the_kernels_states_do() {
+    use TcpState::{CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, TimeWait};
+    let play = |lesson: &'static Lesson| {
+        if let Some(why) = lesson.missing() {
+            return support::skip(&format!("lesson {}: {why}", lesson.name));
+        }
+        let mut performance = Performance::new(lesson, platform::native());
+        let (mut sent, mut arrived) = (BTreeSet::new(), BTreeSet::new());
+        while let Some(step) = performance.next_step().unwrap() {
+            for Crossing { from, to, what, arrives, .. } in
+                step.calls.iter().flat_map(|c| &c.crossed)
+            {
+                match what {
+                    Packet::Fin => {
+                        sent.insert(*from);
+                        arrived.extend(arrives.then_some(*to));
+                    }
+                    // A new connection may have the name of an old one.
+                    Packet::Syn => [from, to].iter().for_each(|role| {
+                        sent.remove(role);
+                        arrived.remove(role);
+                    }),
+                    _ => {}
+                }
+            }
+            for (role, entry) in step.roles.iter().zip(&step.snapshot.entries) {
+                let (has_sent, has_got) = match entry.socket.state {
+                    Some(Established) => (false, false),
+                    Some(CloseWait) => (false, true),
+                    Some(FinWait1 | FinWait2) => (true, false),
+                    Some(Closing | LastAck | TimeWait) => (true, true),
+                    _ => continue,
+                };
+                let told = (sent.contains(role), arrived.contains(role));
+                let at = format!("{}/{}: {role}", lesson.name, step.number);
+                assert_eq!((has_sent, has_got), told, "{at} {:?}", entry.socket.state);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        // The child of that one is this program, which here is the tests; nothing is closed in it.
+        for lesson in lessons::ALL.iter().filter(|lesson| lesson.name != "netns") {
+            scope.spawn(|| play(lesson));
+        }
+    });
+}
+
+#[test]
+fn the_arrows_of_a_connection_are_its_packets() {
+    let lesson = lessons::ALL.iter().find(|lesson| lesson.name == "abort").unwrap();
+    let mut performance = Performance::new(lesson, platform::native());
+    let mut crossed = Vec::new();
+    while let Some(step) = performance.next_step().unwrap() {
+        let arrows = step.calls.iter().flat_map(|call| &call.crossed);
+        crossed.extend(arrows.map(|crossing| (crossing.from.name, crossing.what)));
+    }
+    let [syn, answer, ack] =
+        [("client", Packet::Syn), ("server", Packet::SynAck), ("client", Packet::Ack)];
+    let (data, reset) = (("client", Packet::Data(9)), Packet::Rst);
+    let first = [syn, answer, ack, ("client", reset)];
+    let second = [syn, answer, ack, data, ("server", reset)];
+    assert_eq!(crossed, [&first[..], &second].concat());
 }
 
 /// What docs/lessons.md says, made of the lessons themselves.

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
+use super::wire::Packet;
 use super::{Inet, Place, Stage, inet, unknown};
-use crate::demo::cast::{Program, Role};
+use crate::demo::cast::{CHILD, LISTENER, Program, Role};
 use crate::demo::syscall::{Address, Kind, SocketOption, Syscall};
 use crate::platform::errno;
 use crate::platform::props::{self, Child};
+use crate::socket::Protocol;
 
 /// What [`Stage::fill`] gives to one `send()`.
 const CHUNK: usize = 64 * 1024;
@@ -183,20 +185,38 @@ impl Stage {
         let is_on_its_way =
             connected.as_ref().is_err_and(|error| errno::name(error) == Some("EINPROGRESS"));
         let result = match connected {
-            Err(error) if !is_on_its_way => Err(error),
+            Err(error) if !is_on_its_way => {
+                if errno::name(&error) == Some("ECONNREFUSED")
+                    && let Some(nobody) = self.at(target)
+                {
+                    self.wire.refuse(role, nobody);
+                }
+                Err(error)
+            }
             answered => {
                 self.remember(role, Some(target))?;
                 let Inet { protocol, local, .. } = self.place(role)?;
                 if let Some(server) = server {
+                    self.wire.connect(role, server, answered.is_ok());
                     let inet = Inet { protocol, local: target, peer: Some(local) };
                     let place = Place { inet: Some(inet), cookie: None, elsewhere: false };
                     self.places.push((place, server));
+                } else if protocol == Protocol::Tcp {
+                    self.ask(role, target, is_on_its_way);
                 }
                 answered.map(|()| format!("0; from port {}", local.port()))
             }
         };
         let blocking = !self.nonblocking.contains(&role);
         self.note(role, Syscall::Connect { address: Address::Inet(target), blocking }, result)
+    }
+
+    /// A connection of which no other end is known: it is asked for, or was before.
+    fn ask(&mut self, role: Role, target: SocketAddr, is_on_its_way: bool) {
+        match self.at(target) {
+            Some(listener) if is_on_its_way => self.wire.lose(role, listener, Packet::Syn),
+            Some(_) | None => self.wire.answer(role),
+        }
     }
 
     /// Makes a client and connects it: two calls in one.
@@ -230,12 +250,14 @@ impl Stage {
     /// Calls `shutdown()` for sending.
     pub fn shutdown(&mut self, role: Role) -> io::Result<()> {
         let result = self.get(role)?.shutdown(Shutdown::Write);
+        self.wire.shutdown(role);
         self.note(role, Syscall::Shutdown, zero(result))
     }
 
     /// Calls `close()`.
     pub fn close(&mut self, role: Role) -> io::Result<()> {
         drop(self.open.remove(&role).ok_or_else(|| unknown(role))?);
+        self.wire.close(role);
         self.note(role, Syscall::Close, Ok("0".to_owned()))
     }
 }
@@ -264,6 +286,7 @@ impl Stage {
     /// Makes `close()` end the connection at once.
     pub fn linger_zero(&mut self, role: Role) -> io::Result<()> {
         let result = self.get(role)?.set_linger(Some(Duration::ZERO));
+        self.wire.linger_zero(role);
         self.set(role, SocketOption::LingerZero, result)
     }
 
@@ -311,6 +334,7 @@ impl Stage {
 
     fn min_ttl(&mut self, role: Role, ttl: u32) -> io::Result<()> {
         let result = props::min_ttl(self.get(role)?, ttl);
+        self.wire.cut(role, ttl > 0);
         self.set(role, SocketOption::MinTtl(ttl), result)
     }
 
@@ -359,6 +383,7 @@ impl Stage {
         let child = Child::start(socket)?;
         let result = format!("process {}", child.pid());
         self.child = Some(child);
+        self.wire.cross(inherits.unwrap_or(LISTENER), CHILD, Packet::Fork);
         let call = Syscall::Start { program: Child::PROGRAM, inherits };
         self.note_plain(Program::Server, call, Ok(result))
     }
@@ -371,6 +396,7 @@ impl Stage {
         let result = format!("process {}", child.pid());
         self.child = Some(child);
         self.places.push((Place { inet: Some(inet), cookie: None, elsewhere: true }, role));
+        self.wire.cross(like, role, Packet::Fork);
         self.kinds.insert(role, Kind::TcpListener);
         let start = Syscall::Start { program: "sockscope", inherits: None };
         self.note_plain(Program::Server, start, Ok(result))?;
@@ -392,7 +418,15 @@ impl Stage {
     /// Calls `send()`.
     pub fn send(&mut self, role: Role, text: &str) -> io::Result<()> {
         let result = self.get(role)?.send(text.as_bytes());
-        *self.sent.entry(role).or_default() += result.as_ref().copied().unwrap_or_default();
+        let count = result.as_ref().copied().unwrap_or_default();
+        *self.sent.entry(role).or_default() += count;
+        match self.place(role) {
+            Ok(Inet { protocol: Protocol::Udp, peer: Some(peer), .. }) => {
+                self.datagram(role, peer, count);
+            }
+            Ok(_) | Err(_) if count > 0 => self.wire.send(role, count, true),
+            Ok(_) | Err(_) => {}
+        }
         self.note(role, Syscall::Send { text: text.to_owned() }, result.map(bytes))
     }
 
@@ -412,6 +446,7 @@ impl Stage {
             }
         };
         *self.sent.entry(role).or_default() += sent;
+        self.wire.send(role, sent, false);
         let call = Syscall::SendBytes { length: CHUNK };
         self.note(role, call.clone(), Ok(format!("{times} times: {}", bytes(sent))))?;
         self.fails("EAGAIN", |stage| stage.note(role, call, Err(full)))
@@ -421,8 +456,18 @@ impl Stage {
     pub fn send_to(&mut self, role: Role, to: Role, text: &str) -> io::Result<()> {
         let target = self.place(to)?.local;
         let result = self.get(role)?.send_to(text.as_bytes(), &target.into());
+        self.datagram(role, target, text.len());
         let call = Syscall::SendTo { text: text.to_owned(), address: target };
         self.note(role, call, result.map(bytes))
+    }
+
+    /// A datagram crosses, and the kernel says when nobody is there.
+    fn datagram(&mut self, role: Role, target: SocketAddr, count: usize) {
+        let Some(to) = self.at(target) else { return };
+        self.wire.cross(role, to, Packet::Datagram(count));
+        if !self.open.contains_key(&to) {
+            self.wire.cross(to, role, Packet::Unreachable);
+        }
     }
 
     /// Calls `recv()`.
@@ -478,10 +523,15 @@ impl Stage {
     }
 
     /// Receives. A lesson ends even when the promised bytes never come.
-    fn read(&self, role: Role, buffer: &mut [u8]) -> io::Result<usize> {
+    fn read(&mut self, role: Role, buffer: &mut [u8]) -> io::Result<usize> {
         let mut socket = self.get(role)?;
         socket.set_read_timeout(Some(LONGEST))?;
-        socket.read(buffer)
+        let read = socket.read(buffer);
+        match &read {
+            Ok(count) => self.wire.receive(role, *count),
+            Err(error) => self.wire.fail(role, errno::name(error).unwrap_or_default()),
+        }
+        read
     }
 }
 

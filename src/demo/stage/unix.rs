@@ -93,6 +93,7 @@ impl Stage {
         self.open.insert(right, other);
         self.remember(left, None)?;
         self.remember(right, None)?;
+        self.wire.pair(left, right);
         self.kinds.extend([(left, Kind::Unix), (right, Kind::Unix)]);
         self.note(left, Syscall::Pair { other: right }, Ok("two new descriptors".to_owned()))
     }
@@ -100,6 +101,7 @@ impl Stage {
     /// Calls `sendmsg()` with a descriptor.
     pub fn send_descriptor(&mut self, through: Role, sent: Role) -> io::Result<()> {
         let result = props::send_descriptor(self.get(through)?, self.get(sent)?);
+        self.wire.descriptor(through);
         self.note(through, Syscall::SendDescriptor { other: sent }, zero(result))
     }
 

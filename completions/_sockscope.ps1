@@ -301,7 +301,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             [CompletionResult]::new('--pause', '--pause', [CompletionResultType]::ParameterName, 'How long --auto pauses after each step')
             [CompletionResult]::new('--list', '--list', [CompletionResultType]::ParameterName, 'Print the lessons, one a line')
             [CompletionResult]::new('--auto', '--auto', [CompletionResultType]::ParameterName, 'Go on by itself, with a pause after each step')
-            [CompletionResult]::new('--step', '--step', [CompletionResultType]::ParameterName, 'Wait for Enter after each step (the default on a terminal)')
+            [CompletionResult]::new('--step', '--step', [CompletionResultType]::ParameterName, 'Plain text instead of the full-screen page: wait for Enter after each step')
             [CompletionResult]::new('--script', '--script', [CompletionResultType]::ParameterName, 'Print a plain transcript without waiting (the default in a pipe)')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object a step, without waiting')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')

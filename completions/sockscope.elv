@@ -287,7 +287,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand --pause 'How long --auto pauses after each step'
             cand --list 'Print the lessons, one a line'
             cand --auto 'Go on by itself, with a pause after each step'
-            cand --step 'Wait for Enter after each step (the default on a terminal)'
+            cand --step 'Plain text instead of the full-screen page: wait for Enter after each step'
             cand --script 'Print a plain transcript without waiting (the default in a pipe)'
             cand --json 'Print one JSON object a step, without waiting'
             cand -h 'Print help (see more with ''--help'')'

@@ -211,7 +211,7 @@ node\t'JavaScript, with Node\'s modules net and dgram'"
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo; and not __fish_seen_subcommand_from quiz" -l pause -d 'How long --auto pauses after each step' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo; and not __fish_seen_subcommand_from quiz" -l list -d 'Print the lessons, one a line'
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo; and not __fish_seen_subcommand_from quiz" -l auto -d 'Go on by itself, with a pause after each step'
-complete -c sockscope -n "__fish_sockscope_using_subcommand demo; and not __fish_seen_subcommand_from quiz" -l step -d 'Wait for Enter after each step (the default on a terminal)'
+complete -c sockscope -n "__fish_sockscope_using_subcommand demo; and not __fish_seen_subcommand_from quiz" -l step -d 'Plain text instead of the full-screen page: wait for Enter after each step'
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo; and not __fish_seen_subcommand_from quiz" -l script -d 'Print a plain transcript without waiting (the default in a pipe)'
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo; and not __fish_seen_subcommand_from quiz" -l json -d 'Print one JSON object a step, without waiting'
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo; and not __fish_seen_subcommand_from quiz" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -250,7 +250,7 @@ module completions {
   export extern "sockscope demo" [
     --list                    # Print the lessons, one a line
     --auto                    # Go on by itself, with a pause after each step
-    --step                    # Wait for Enter after each step (the default on a terminal)
+    --step                    # Plain text instead of the full-screen page: wait for Enter after each step
     --script                  # Print a plain transcript without waiting (the default in a pipe)
     --json                    # Print one JSON object a step, without waiting
     --code: string@"nu-complete sockscope demo code" # Show each call in this language, too

@@ -23,6 +23,7 @@ pub mod port;
 mod program;
 mod runtime;
 pub mod schema;
+pub mod screen;
 pub mod serve;
 pub mod show;
 pub mod target;

@@ -1,6 +1,7 @@
 //! `sockscope demo`: performs the lessons and shows each step: the call, what it returned, the rows
 //! of exactly the lesson's sockets, and one sentence.
 
+pub mod page;
 pub mod quiz;
 
 use std::collections::BTreeSet;
@@ -12,8 +13,9 @@ use clap::builder::PossibleValuesParser;
 use clap::{ArgGroup, Args, Subcommand};
 use serde::Serialize;
 
+use crate::cli::demo::page::Left;
 use crate::cli::demo::quiz::QuizArgs;
-use crate::cli::{Exit, Io};
+use crate::cli::{Exit, Io, command};
 use crate::demo::cast::{Program, Role};
 use crate::demo::code::{Language, code};
 use crate::demo::stage::Call;
@@ -49,7 +51,7 @@ pub struct DemoArgs {
     /// Go on by itself, with a pause after each step
     #[arg(long)]
     pub auto: bool,
-    /// Wait for Enter after each step (the default on a terminal)
+    /// Plain text instead of the full-screen page: wait for Enter after each step
     #[arg(long)]
     pub step: bool,
     /// Print a plain transcript without waiting (the default in a pipe)
@@ -113,6 +115,19 @@ pub fn run(args: &DemoArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
     }
     let terminal = io.terminal;
     let is_interactive = terminal.stdout && terminal.stdin;
+    let chosen: Vec<&'static Lesson> = args.lessons.iter().flat_map(|name| named(name)).collect();
+    let is_plain = args.step || args.script || args.json || terminal.dumb;
+    if is_interactive && !is_plain {
+        let every = args.auto && chosen.is_empty();
+        let chosen = if every { lessons::ALL.to_vec() } else { chosen };
+        return match page::run(chosen, args, io)? {
+            Left::ForGood(score) => {
+                score.report(io)?;
+                Ok(score.exit())
+            }
+            Left::ForQuiz => become_quiz(io),
+        };
+    }
     let pace = match (args.auto, args.step, args.script, args.json) {
         (true, ..) => Pace::Auto(args.pause),
         (_, true, ..) => Pace::Step,
@@ -121,14 +136,10 @@ pub fn run(args: &DemoArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         _ if is_interactive => Pace::Step,
         _ => Pace::Script,
     };
-    if args.lessons.is_empty() && pace == Pace::Step {
+    if chosen.is_empty() && pace == Pace::Step {
         return menu(args.code, io);
     }
-    let chosen: Vec<&'static Lesson> = if args.lessons.is_empty() {
-        lessons::ALL.to_vec()
-    } else {
-        args.lessons.iter().flat_map(|name| named(name)).collect()
-    };
+    let chosen = if chosen.is_empty() { lessons::ALL.to_vec() } else { chosen };
     let mut score = Score::default();
     for lesson in chosen {
         if perform(lesson, pace, args.code, &mut score, io)? == Next::Quit {
@@ -137,6 +148,13 @@ pub fn run(args: &DemoArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
     }
     score.report(io)?;
     Ok(score.exit())
+}
+
+/// Becomes the quiz, which is no page. As a program of its own, since this one has caught the signals and
+/// reads the keys for as long as it lives.
+fn become_quiz(io: &mut Io<'_>) -> anyhow::Result<Exit> {
+    let own = std::env::current_exe()?.into_os_string();
+    command::run_instead(&[own, "demo".into(), quiz::NAME.into()], &[], io)
 }
 
 /// Returns the lessons of this name: one, or all.
@@ -314,8 +332,9 @@ fn calls(
 }
 
 /// The columns of a lesson's rows: what changes, and who; and fewer, where a terminal is narrow. On
-/// loopback the ports say all.
-const COLUMNS: [&[Column]; 3] = [
+/// loopback the ports say all; whose a row is says its role, and what has no descriptor is in a state
+/// that tells.
+const COLUMNS: [&[Column]; 7] = [
     &[
         Column::Local,
         Column::Peer,
@@ -348,6 +367,18 @@ const COLUMNS: [&[Column]; 3] = [
         Column::Backlog,
         Column::Timer,
     ],
+    &[
+        Column::Port,
+        Column::PeerPort,
+        Column::State,
+        Column::RecvQ,
+        Column::SendQ,
+        Column::Backlog,
+        Column::Timer,
+    ],
+    &[Column::Port, Column::PeerPort, Column::State, Column::RecvQ, Column::Backlog, Column::Timer],
+    &[Column::Port, Column::PeerPort, Column::State, Column::RecvQ, Column::Timer],
+    &[Column::Port, Column::PeerPort, Column::State, Column::Timer],
 ];
 
 /// The columns of rows in several network namespaces.
@@ -364,7 +395,6 @@ fn table(snapshot: &Snapshot, width: Option<usize>, color: bool) -> io::Result<S
         table::write(snapshot, &options, &mut rows)?;
         Ok(String::from_utf8_lossy(&rows).into_owned())
     };
-    let [mut columns, ..] = COLUMNS;
     let netns: BTreeSet<_> = snapshot.entries.iter().map(|entry| entry.socket.netns).collect();
     if netns.len() > 1 {
         return write(ACROSS, width, color);
@@ -373,16 +403,17 @@ fn table(snapshot: &Snapshot, width: Option<usize>, color: bool) -> io::Result<S
         let address = entry.socket.local.as_ref().and_then(Endpoint::address);
         address == Some(Ipv4Addr::LOCALHOST.into())
     };
-    if let Some(width) = width
-        && snapshot.entries.iter().all(is_local)
-    {
-        for fewer in COLUMNS {
-            columns = fewer;
-            if write(columns, None, false)?.lines().all(|line| line.chars().count() <= width) {
-                break;
+    if width.is_some() && snapshot.entries.iter().all(is_local) {
+        for columns in COLUMNS {
+            let text = write(columns, width, color)?;
+            let head = text.lines().next().unwrap_or_default();
+            let is_whole = head.split_whitespace().count() == columns.len();
+            if is_whole && !text.contains('…') {
+                return Ok(text);
             }
         }
     }
+    let [columns, ..] = COLUMNS;
     write(columns, width, color)
 }
 

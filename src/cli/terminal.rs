@@ -19,6 +19,8 @@ pub struct Terminal {
     pub stdin: bool,
     /// Whether stderr is a terminal.
     pub stderr: bool,
+    /// Whether it can do nothing but print (`TERM=dumb`).
+    pub dumb: bool,
     /// Whether stdout may be coloured when the user says nothing about it.
     pub color: bool,
 }
@@ -47,6 +49,7 @@ impl Terminal {
             stdout: is_terminal,
             stdin: io::stdin().is_terminal(),
             stderr: io::stderr().is_terminal(),
+            dumb: is_dumb(|variable| std::env::var_os(variable)),
             color: may_color(is_terminal, |variable| std::env::var_os(variable)),
         }
     }
@@ -69,7 +72,11 @@ fn may_color(is_terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> 
     if is_set("NO_COLOR") {
         return false;
     }
-    is_on("CLICOLOR_FORCE") || (is_terminal && variable("TERM").is_none_or(|term| term != "dumb"))
+    is_on("CLICOLOR_FORCE") || (is_terminal && !is_dumb(variable))
+}
+
+fn is_dumb(variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    variable("TERM").is_some_and(|term| term == "dumb")
 }
 
 #[cfg(test)]

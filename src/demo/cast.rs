@@ -16,6 +16,11 @@ pub enum Program {
     Child,
 }
 
+impl Program {
+    /// All of them, as they stand in a sequence diagram: the client left, as everywhere.
+    pub const IN_ORDER: [Self; 3] = [Self::Client, Self::Server, Self::Child];
+}
+
 /// A socket's part in a lesson: its name, and the program whose it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Role {

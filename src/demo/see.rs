@@ -44,8 +44,10 @@ pub fn see_it(system: &str, snapshot: &Snapshot, roles: &[Role]) -> Vec<SeeIt> {
         let marks = of(protocol);
         let (ports, digits) = (list(&marks.ports, ","), list(&marks.ports, "|"));
         let across = if marks.is_in_one_netns() { "" } else { " --netns all" };
-        let either: Vec<String> =
-            marks.ports.iter().map(|port| format!("sport = :{port} or dport = :{port}")).collect();
+        let ss = match &*marks.ports {
+            [port] => format!("ss -{short}anpo 'sport = :{port} or dport = :{port}'"),
+            _ => format!("ss -{short}anpo | grep -E ':({digits}) '"),
+        };
         let grep = match system {
             "linux" => format!("netstat -{short}anpo | grep -E ':({digits}) '"),
             "windows" => format!("netstat -ano | findstr /R \"{}\"", windows(&marks.ports)),
@@ -54,9 +56,7 @@ pub fn see_it(system: &str, snapshot: &Snapshot, roles: &[Role]) -> Vec<SeeIt> {
         let mut commands = vec![
             marks.row("sockscope", format!("sockscope -{short}e{across} 'port {ports}'"), |_| true),
             marks.row("lsof", format!("lsof -nP -i{}:{ports}", word.to_uppercase()), is_in_lsof),
-            marks.row("ss", format!("ss -{short}anpo '{}'", either.join(" or ")), |entry| {
-                is_in_proc(entry) && marks.is_here(entry)
-            }),
+            marks.row("ss", ss, |entry| is_in_proc(entry) && marks.is_here(entry)),
             marks.row("netstat", grep, |entry| is_in_proc(entry) && marks.is_here(entry)),
         ];
         keep_known(system, &mut commands);

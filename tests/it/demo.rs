@@ -216,17 +216,16 @@ fn the_arrows_tell_of_each_fin_what_the_kernels_states_do() {
             for Crossing { from, to, what, arrives, .. } in
                 step.calls.iter().flat_map(|c| &c.crossed)
             {
-                match what {
-                    Packet::Fin => {
-                        sent.insert(*from);
-                        arrived.extend(arrives.then_some(*to));
-                    }
-                    // A new connection may have the name of an old one.
-                    Packet::Syn => [from, to].iter().for_each(|role| {
+                if *what == Packet::Fin {
+                    sent.insert(*from);
+                    arrived.extend(arrives.then_some(*to));
+                }
+                // A new connection may have the name of an old one.
+                if *what == Packet::Syn {
+                    for role in [from, to] {
                         sent.remove(role);
                         arrived.remove(role);
-                    }),
-                    _ => {}
+                    }
                 }
             }
             for (role, entry) in step.roles.iter().zip(&step.snapshot.entries) {

@@ -17,7 +17,11 @@ mod code;
 #[cfg(target_os = "linux")]
 mod demo;
 #[cfg(target_os = "linux")]
+mod demo_page;
+#[cfg(target_os = "linux")]
 mod demo_see;
+#[cfg(target_os = "linux")]
+mod demo_terminal;
 #[cfg(target_os = "linux")]
 mod differential;
 mod echo;

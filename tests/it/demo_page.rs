@@ -54,8 +54,8 @@ impl Aliases {
             }
             if let Ownership::Held(owners) = &mut entry.ownership {
                 // A process that another test starts has all our sockets for an instant.
-                owners.truncate(1);
-                for owner in owners {
+                *owners = owners[0].clone().into();
+                for owner in owners.iter_mut() {
                     let mut process = (*owner.process).clone();
                     process.pid = Pid(self.pid(process.pid.0));
                     owner.process = process.into();

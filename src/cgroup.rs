@@ -67,6 +67,8 @@ pub enum Runtime {
     Snap,
     /// Flatpak.
     Flatpak,
+    /// A jail of FreeBSD, by its number (`jail(8)`).
+    Jail,
 }
 
 impl Runtime {
@@ -83,6 +85,7 @@ impl Runtime {
             Self::Oci => "oci",
             Self::Snap => "snap",
             Self::Flatpak => "flatpak",
+            Self::Jail => "jail",
         }
     }
 }
@@ -153,6 +156,14 @@ const PATTERNS: &[Pattern] = &[
 const UNITS: [&str; 5] = [".service", ".scope", ".socket", ".mount", ".swap"];
 
 impl Cgroup {
+    /// Returns what stands for a control group on FreeBSD, which has none: a jail, by its number.
+    pub fn of_jail(number: u32) -> Self {
+        let id = Text::from(number.to_string());
+        let path = Text::from(format!("jail {number}"));
+        let container = Some(Container { runtime: Runtime::Jail, id, pod: None });
+        Self { path, unit: None, user_unit: None, container }
+    }
+
     /// Returns what the path of a control group tells.
     pub fn new(path: Text) -> Self {
         let (mut unit, mut user_unit): (Option<Text>, Option<Text>) = (None, None);

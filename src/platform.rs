@@ -6,11 +6,13 @@
 
 #[cfg(feature = "cli")]
 pub mod actor;
-#[cfg(any(test, target_os = "macos"))]
+#[cfg(any(test, target_os = "macos", target_os = "freebsd"))]
 mod bsd;
 pub mod clock;
 pub mod destroy;
 pub mod errno;
+#[cfg(any(test, target_os = "freebsd"))]
+mod freebsd;
 #[cfg(feature = "cli")]
 pub mod launch;
 pub mod limits;
@@ -38,7 +40,12 @@ pub mod services;
 pub mod signals;
 #[cfg(any(
     test,
-    not(any(target_os = "linux", target_os = "macos", all(feature = "portable", windows)))
+    not(any(
+        target_os = "linux",
+        target_os = "macos",
+        target_os = "freebsd",
+        all(feature = "portable", windows)
+    ))
 ))]
 mod unsupported;
 pub(crate) mod users;
@@ -184,6 +191,7 @@ pub fn native() -> Box<dyn Backend> {
     cfg_select! {
         target_os = "linux" => Box::new(linux::Linux),
         target_os = "macos" => Box::new(macos::MacOs),
+        target_os = "freebsd" => Box::new(freebsd::FreeBsd),
         all(feature = "portable", windows) => Box::new(windows::native::Windows),
         _ => Box::new(unsupported::Unsupported),
     }
@@ -221,13 +229,17 @@ pub fn bind_facts(request: &BindRequest) -> BindFacts {
 /// When the holder may not be looked into or is gone, when the descriptor is another file by now, and
 /// on systems that cannot do this.
 #[cfg_attr(
-    not(any(target_os = "linux", target_os = "macos")),
+    not(any(target_os = "linux", target_os = "macos", target_os = "freebsd")),
     expect(unused_variables, reason = "the others cannot do this")
 )]
 pub fn holder_options(pid: Pid, fd: Fd, cookie: Cookie) -> io::Result<SocketOptions> {
     cfg_select! {
         target_os = "linux" => linux::holder_options::read(pid, fd, cookie),
         target_os = "macos" => macos::holder_options(&macos::sys::Darwin, pid, fd, cookie),
+        target_os = "freebsd" => {
+            let _: (Pid, Fd) = (pid, fd);
+            freebsd::holder_options(&freebsd::sys::Kernel, cookie)
+        }
         _ => Err(io::ErrorKind::Unsupported.into()),
     }
 }

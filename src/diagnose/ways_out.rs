@@ -217,7 +217,8 @@ fn service(group: &Cgroup) -> Option<Action> {
             | Runtime::Machine
             | Runtime::Oci
             | Runtime::Snap
-            | Runtime::Flatpak => return None,
+            | Runtime::Flatpak
+            | Runtime::Jail => return None,
         };
         return Some(Action::StopContainer { runtime, container: id.clone(), user });
     }

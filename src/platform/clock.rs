@@ -16,7 +16,13 @@ pub fn now() -> Timestamp {
 pub(crate) struct Deadline(Option<Instant>);
 
 #[cfg_attr(
-    not(any(test, target_os = "linux", target_os = "macos", feature = "cli")),
+    not(any(
+        test,
+        target_os = "linux",
+        target_os = "macos",
+        target_os = "freebsd",
+        feature = "cli"
+    )),
     expect(dead_code, reason = "only Linux and the commands have such work")
 )]
 #[expect(clippy::disallowed_methods, reason = "the one place that is allowed to")]

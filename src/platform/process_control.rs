@@ -87,6 +87,8 @@ pub struct Held {
     handle: super::windows::process_control::Handle,
     #[cfg(target_os = "macos")]
     handle: super::bsd::process_control::Handle<super::macos::sys::Darwin>,
+    #[cfg(target_os = "freebsd")]
+    handle: super::bsd::process_control::Handle<super::freebsd::sys::Kernel>,
 }
 
 impl Held {
@@ -109,6 +111,10 @@ impl Held {
                 let kernel = super::macos::sys::Darwin;
                 Ok(Self { handle: super::bsd::process_control::Handle::open(kernel, pid, start)? })
             }
+            target_os = "freebsd" => {
+                let kernel = super::freebsd::sys::Kernel;
+                Ok(Self { handle: super::bsd::process_control::Handle::open(kernel, pid, start)? })
+            }
             _ => {
                 let _: (Pid, u64) = (pid, start);
                 Err(ControlError::OtherSystem { platform: std::env::consts::OS })
@@ -123,12 +129,12 @@ impl Held {
     ///
     /// When it was not told.
     #[cfg_attr(
-        not(any(target_os = "linux", target_os = "macos")),
+        not(any(target_os = "linux", target_os = "macos", target_os = "freebsd")),
         expect(unused_variables, reason = "only UNIX can ask")
     )]
     pub fn end(&self, how: Ending) -> Result<(), ControlError> {
         cfg_select! {
-            any(target_os = "linux", target_os = "macos") => self.handle.end(how),
+            any(target_os = "linux", target_os = "macos", target_os = "freebsd") => self.handle.end(how),
             all(feature = "portable", windows) => self.handle.end(),
             _ => Err(ControlError::OtherSystem { platform: std::env::consts::OS }),
         }
@@ -136,12 +142,17 @@ impl Held {
 
     /// Waits for its end, at most this long, and returns whether it has come.
     #[cfg_attr(
-        not(any(target_os = "linux", target_os = "macos", all(feature = "portable", windows))),
+        not(any(
+            target_os = "linux",
+            target_os = "macos",
+            target_os = "freebsd",
+            all(feature = "portable", windows)
+        )),
         expect(unused_variables, reason = "nobody has one there")
     )]
     pub fn has_ended_within(&self, patience: Duration) -> bool {
         cfg_select! {
-            any(target_os = "linux", target_os = "macos", all(feature = "portable", windows)) => {
+            any(target_os = "linux", target_os = "macos", target_os = "freebsd", all(feature = "portable", windows)) => {
                 self.handle.has_ended_within(patience)
             }
             _ => false,
@@ -181,6 +192,10 @@ pub fn asker() -> Asker {
         target_os = "macos" => {
             let (own, user) = (Pid(std::process::id()), uzers::get_effective_uid());
             super::bsd::process_control::asker(&super::macos::sys::Darwin, own, user)
+        }
+        target_os = "freebsd" => {
+            let (own, user) = (Pid(std::process::id()), uzers::get_effective_uid());
+            super::bsd::process_control::asker(&super::freebsd::sys::Kernel, own, user)
         }
         _ => Asker { lineage: vec![Pid(std::process::id())], ..Asker::default() },
     }

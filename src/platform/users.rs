@@ -10,7 +10,7 @@ use crate::text::Text;
 /// its time: only users about to be shown should be asked for.
 #[cfg(unix)]
 #[cfg_attr(
-    not(any(test, target_os = "linux", target_os = "macos")),
+    not(any(test, target_os = "linux", target_os = "macos", target_os = "freebsd")),
     expect(dead_code, reason = "no backend here has users to name")
 )]
 pub(crate) fn names(uids: impl IntoIterator<Item = Uid>) -> BTreeMap<Uid, Text> {

@@ -9,7 +9,10 @@ use sockscope::platform::replay::{Replay, record, redact};
 use sockscope::platform::{Backend, Request};
 use sockscope::process::{HiddenReason, Ownership, Via};
 use sockscope::snapshot::{Collected, Entry, Snapshot};
+use sockscope::socket::Protocol;
 use sockscope::state::TcpState;
+
+use crate::support::{output, sockscope};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/collected")
@@ -135,6 +138,41 @@ fn nobody_sees_two_owners_of_nine_sockets() {
     let held = snapshot.entries.iter().filter(|e| !e.ownership.owners().is_empty()).count();
     assert_eq!(held, 2);
     assert_eq!(snapshot.gaps()[0].count, Some(6));
+}
+
+#[test]
+fn recordings_of_other_systems_look_the_same_on_every_system() {
+    for name in ["macos", "freebsd"] {
+        let mut command = sockscope();
+        command.args(["list", "-x", "-t", "-u", "-v", "--wide", "-o", "+inode,peer_owner"]);
+        let ran = output(command.arg("--replay").arg(folder().join(format!("{name}.json"))));
+        let [out, notes] = [ran.stdout, ran.stderr].map(|text| String::from_utf8(text).unwrap());
+        insta::assert_snapshot!(name, format!("{out}\n{notes}").replace("\r\n", "\n"));
+    }
+}
+
+#[test]
+fn macos_says_whose_what_is_and_what_may_not_be_seen() {
+    let snapshot = join(collect(&folder().join("macos.json")));
+    let at = |port: u16| {
+        let here = snapshot.entries.iter().filter(|entry| entry.socket.protocol == Protocol::Tcp);
+        here.filter(|entry| local_port(entry) == port).collect::<Vec<_>>()
+    };
+    assert_eq!(commands(at(3000)[0]), ["node", "node"]);
+    assert_eq!(at(9090).len(), 2, "twins are two");
+    assert_eq!(at(22)[0].ownership, Ownership::Hidden(HiddenReason::Permission));
+    assert!(at(5000)[1].ownership.is_left_over());
+    assert_eq!(snapshot.gaps()[0].count, Some(2));
+}
+
+#[test]
+fn freebsd_says_what_waits_and_what_is_in_a_jail() {
+    let snapshot = join(collect(&folder().join("freebsd.json")));
+    let waiting = &snapshot.entries[3];
+    assert_eq!(waiting.ownership.owners()[0].via, Via::AcceptQueue);
+    let nginx = &snapshot.entries[0].ownership.owners()[0].process;
+    let jail = nginx.cgroup.as_ref().unwrap().container.as_ref().unwrap();
+    assert_eq!((jail.runtime.name(), jail.id.to_string()), ("jail", "3".to_owned()));
 }
 
 #[test]

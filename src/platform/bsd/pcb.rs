@@ -34,9 +34,6 @@ const IN6P_IPV6_V6ONLY: u32 = 0x8000;
 /// A `sockaddr_un` begins with its length and family.
 const UNIX_NAME: usize = 2;
 
-const TCP: i32 = 6;
-const UDP: i32 = 17;
-
 /// The socket itself, whatever its family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::platform) struct Common {
@@ -118,15 +115,6 @@ pub(in crate::platform) struct Pcb {
     pub(in crate::platform) state: Option<u8>,
     /// Milliseconds until TIME_WAIT ends, where that is told.
     pub(in crate::platform) time_wait_ms: Option<u32>,
-}
-
-/// Returns which protocol it is (`IPPROTO_`); `None` for one that is not read.
-pub(in crate::platform) fn protocol(number: i32) -> Option<Protocol> {
-    match number {
-        TCP => Some(Protocol::Tcp),
-        UDP => Some(Protocol::Udp),
-        _ => None,
-    }
 }
 
 impl Pcb {

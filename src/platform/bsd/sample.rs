@@ -1,6 +1,10 @@
 //! Sockets made up for the tests of both kernels.
 
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
 use super::pcb::{Common, End, Pcb};
+use crate::snapshot::{Collected, Timestamp};
 use crate::socket::{Family, Protocol};
 
 /// Writes the bytes at this place.
@@ -53,4 +57,20 @@ pub(in crate::platform) fn connected(
     let listener = listening(handle, generation, local, uid);
     let socket = Common { options: 0, state: 2, pending: 0, limit: 0, ..listener.socket };
     Pcb { socket, peer, state: Some(4), ..listener }
+}
+
+/// Compares a collection with the recording of this name in `tests/fixtures/collected`; writes it when
+/// `BLESS` is set. Its time is always the same.
+#[expect(clippy::disallowed_methods, reason = "only tests bless")]
+pub(in crate::platform) fn assert_recorded(mut collected: Collected, name: &str) {
+    let moment = Duration::from_secs(1_763_805_601);
+    collected.collected_at = Timestamp(SystemTime::UNIX_EPOCH + moment);
+    let mut recorded = Vec::new();
+    crate::platform::replay::record(&collected, &mut recorded).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/collected");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(folder.join(name), &recorded).unwrap();
+    }
+    let expected = std::fs::read_to_string(folder.join(name)).unwrap().replace("\r\n", "\n");
+    assert_eq!(String::from_utf8(recorded).unwrap(), expected);
 }

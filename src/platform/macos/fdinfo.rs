@@ -15,6 +15,10 @@ const AF_UNIX: i32 = 1;
 const AF_INET: i32 = 2;
 const AF_INET6: i32 = 30;
 
+// `IPPROTO_`.
+const TCP: i32 = 6;
+const UDP: i32 = 17;
+
 /// A socket as one descriptor shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Told {
@@ -68,13 +72,22 @@ pub(super) fn decode_socket(bytes: &[u8]) -> Option<Told> {
             peer_name: pcb::path(of_protocol.from(at::CADDR)),
         }),
         family @ (AF_INET | AF_INET6) => {
-            let Some(protocol) = pcb::protocol(number(at::PROTOCOL)?) else {
+            let Some(protocol) = decode_protocol(number(at::PROTOCOL)?) else {
                 return Some(Told::Other);
             };
             Told::Pcb(decode_pcb(socket, protocol, decode_family(family)?, of_protocol)?)
         }
         _ => Told::Other,
     })
+}
+
+/// Returns which protocol it is; `None` for one that is not read.
+fn decode_protocol(number: i32) -> Option<Protocol> {
+    match number {
+        TCP => Some(Protocol::Tcp),
+        UDP => Some(Protocol::Udp),
+        _ => None,
+    }
 }
 
 /// Returns the family of the Internet with this number.

@@ -271,3 +271,79 @@ fn a_socket_whose_control_block_alone_is_left_is_told_by_its_versions() {
     let rows = pcblist::decode(&bytes, Protocol::Tcp);
     assert_eq!(rows.pcbs[0].family, Family::Inet6);
 }
+
+/// The scene of `tests/fixtures/collected/macos.json`, as user 501 sees it: AirPlay's port, a development
+/// server that two processes share, twins by SO_REUSEPORT, root's ssh, a connection of IPv4 on an IPv6
+/// socket, TIME_WAIT, mDNS on two families, and a UNIX socket with its client.
+fn scene() -> Fake {
+    let loopback = |port| bsd::sample::v4([127, 0, 0, 1], port);
+    let open = |handle, generation, local, peer| {
+        bsd::sample::connected(handle, generation, local, peer, 501)
+    };
+    let listening = |handle, generation, port, uid| {
+        bsd::sample::listening(handle, generation, bsd::sample::v4([0; 4], port), uid)
+    };
+    let dual = |pcb: Pcb| Pcb { family: Family::Inet6, ..pcb };
+    let airplay = listening(0x9a01, 11, 5000, 501);
+    let node = dual(Pcb { versions: 3, ..listening(0x9a02, 12, 3000, 501) });
+    let twins = [listening(0x9a03, 13, 9090, 501), listening(0x9a04, 14, 9090, 501)];
+    let ssh = listening(0x9a05, 15, 22, 0);
+    let mapped = dual(open(0x9a06, 16, loopback(3000), loopback(50_123)));
+    let client = open(0x9a07, 17, loopback(50_123), loopback(3000));
+    let over = Pcb { generation: 18, ..sample::over() };
+    let mdns = Pcb {
+        protocol: Protocol::Udp,
+        state: None,
+        socket: Common { kind: 2, options: 0x0200, ..listening(0x9a08, 19, 5353, 65).socket },
+        ..listening(0x9a08, 19, 5353, 65)
+    };
+    let unix = [
+        (9, sample::unix("/var/run/docker.sock", 0x9b01, 0x9b02)),
+        (8, sample::unix("", 0x9b02, 0x9b01)),
+    ];
+    let [server, user] = unix;
+    Fake {
+        tcp: Some(vec![airplay, node, twins[0], twins[1], ssh, mapped, client, over]),
+        udp: Some(vec![mdns]),
+        processes: vec![
+            (1, None),
+            (410, None),
+            (601, Some(vec![fd(11, &airplay)])),
+            (702, Some(vec![fd(20, &node), fd(23, &mapped)])),
+            (703, Some(vec![fd(20, &node)])),
+            (710, Some(vec![fd(5, &twins[0])])),
+            (711, Some(vec![fd(5, &twins[1])])),
+            (720, Some(vec![fd(6, &client), user])),
+            (730, Some(vec![server])),
+        ],
+        ..Fake::default()
+    }
+}
+
+/// What sysinfo would tell of the processes of the scene.
+fn name(process: &mut Process) {
+    let (command, ppid) = match process.pid.0 {
+        601 => ("ControlCenter", 1),
+        702 => ("node", 650),
+        703 => ("node", 702),
+        710 | 711 => ("worker", 650),
+        720 => ("curl", 650),
+        _ => ("com.docker.backend", 1),
+    };
+    process.command = Some(command.into());
+    (process.ppid, process.uid) = (Some(Pid(ppid)), Some(crate::process::Uid(501)));
+    process.start = Some(1_763_800_000 + u64::from(process.pid.0));
+}
+
+#[test]
+fn the_recording_is_what_this_scene_gives() {
+    let mut request = Request::default();
+    request.protocols.push(Protocol::Unix);
+    request.families.push(Family::Unix);
+    let mut collected = read(&scene(), &request).unwrap();
+    collected.processes.iter_mut().for_each(name);
+    collected.users = [(501, "alice"), (0, "root"), (65, "_mdnsresponder")]
+        .map(|(uid, name)| (crate::process::Uid(uid), name.into()))
+        .into();
+    bsd::sample::assert_recorded(collected, "macos.json");
+}

@@ -245,7 +245,7 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__connect)
-            opts="-m -f -n -s -c -u -h --message --file --count --size --connections --udp --hold --timeout --seed --json --help"
+            opts="-m -f -n -s -c -u -h --message --file --count --size --connections --udp --hold --half-close --framed --reset --timeout --seed --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -797,7 +797,7 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__serve)
-            opts="-p -t -u -h --port --any --tcp --udp --limit --idle --drain --backlog --force --json --help"
+            opts="-p -t -u -h --port --any --tcp --udp --limit --idle --drain --backlog --framed --slow --drop --hold --leak --reset --force --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -824,6 +824,14 @@ _sockscope() {
                     return 0
                     ;;
                 --backlog)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --slow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --drop)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -181,9 +181,15 @@ complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l limit -d '
 complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l idle -d 'Close a client that does nothing for this long, such as 30s or 5m' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l drain -d 'How long clients may finish once the server is stopped' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l backlog -d 'How many connections may wait to be accepted' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l slow -d 'Read so many bytes a second from each connection, such as 1000 or 64K, so that queues fill' -r
+complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l drop -d 'Throw datagrams away: every Nth, or N% of them, always the same ones' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l any -d 'Listen on every address of this machine: anyone who can reach it can use it'
 complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -s t -l tcp -d 'Echo TCP connections (the default)'
 complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -s u -l udp -d 'Echo UDP datagrams; with --tcp both'
+complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l framed -d 'Messages with a header: its length in two bytes, JSON with content-length, the content'
+complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l hold -d 'Do not accept: connections wait in the backlog until it is full'
+complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l leak -d 'Never close a connection whose client has ended its side: it stays in CLOSE_WAIT'
+complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l reset -d 'Close connections by RST instead of FIN (SO_LINGER with 0 seconds)'
 complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l force -d 'Replace the socket that an earlier server left at a UNIX path'
 complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l json -d 'One JSON object a line for each thing that happens'
 complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -s h -l help -d 'Print help'
@@ -196,6 +202,9 @@ complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -l hold -d 
 complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -l timeout -d 'Give up when nothing moves for so long [default: 30s; over UDP, 1s for each datagram]' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -l seed -d 'Which pseudo-random bytes to send' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -s u -l udp -d 'Send UDP datagrams, one a message'
+complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -l half-close -d 'End our side once all is sent (shutdown), with --hold too; without, that is always done'
+complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -l framed -d 'Messages with a header: its length in two bytes, JSON with content-length, the content'
+complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -l reset -d 'Close by RST instead of FIN (SO_LINGER with 0 seconds): no TIME_WAIT'
 complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -l json -d 'The result as JSON'
 complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -s h -l help -d 'Print help'
 complete -c sockscope -n "__fish_sockscope_using_subcommand show" -l netns -d 'Network namespaces: all, PID, NAME or current' -r

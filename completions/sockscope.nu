@@ -205,6 +205,12 @@ module completions {
     --idle: string            # Close a client that does nothing for this long, such as 30s or 5m
     --drain: string           # How long clients may finish once the server is stopped
     --backlog: string         # How many connections may wait to be accepted
+    --framed                  # Messages with a header: its length in two bytes, JSON with content-length, the content
+    --slow: string            # Read so many bytes a second from each connection, such as 1000 or 64K, so that queues fill
+    --drop: string            # Throw datagrams away: every Nth, or N% of them, always the same ones
+    --hold                    # Do not accept: connections wait in the backlog until it is full
+    --leak                    # Never close a connection whose client has ended its side: it stays in CLOSE_WAIT
+    --reset                   # Close connections by RST instead of FIN (SO_LINGER with 0 seconds)
     --force                   # Replace the socket that an earlier server left at a UNIX path
     --json                    # One JSON object a line for each thing that happens
     --help(-h)                # Print help
@@ -220,6 +226,9 @@ module completions {
     --connections(-c): string # How many connections at once
     --udp(-u)                 # Send UDP datagrams, one a message
     --hold: string            # Keep the connections open after the echo: for so long, or until Ctrl-C
+    --half-close              # End our side once all is sent (shutdown), with --hold too; without, that is always done
+    --framed                  # Messages with a header: its length in two bytes, JSON with content-length, the content
+    --reset                   # Close by RST instead of FIN (SO_LINGER with 0 seconds): no TIME_WAIT
     --timeout: string         # Give up when nothing moves for so long [default: 30s; over UDP, 1s for each datagram]
     --seed: string            # Which pseudo-random bytes to send
     --json                    # The result as JSON

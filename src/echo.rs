@@ -4,6 +4,7 @@
 //! | part | job |
 //! | --- | --- |
 //! | [`address`] | `8080`, `[::1]:8080`, `/run/x.sock`: what a user types, as a value |
+//! | [`frame`] | messages with a header in front, over a stream |
 //! | [`listen`] | an address → bound sockets, or an error that says what to do |
 //! | [`server`] | bound sockets + a stop future → echo, and a stream of [`event::Event`]s |
 //! | [`client`] | sends, and verifies the echo byte for byte → a [`client::Report`] |
@@ -17,6 +18,7 @@ pub mod address;
 pub mod client;
 pub mod error;
 pub mod event;
+pub mod frame;
 pub mod listen;
 pub mod payload;
 pub mod reach;

@@ -249,6 +249,21 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, humantime::Duration
     humantime::parse_duration(text)
 }
 
+/// Reads a number of bytes: `1000`, `64KiB`, `10M`.
+pub(super) fn parse_size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+    let unit = text.strip_prefix(digits).unwrap_or_default();
+    let shift = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        _ => return Err(format!("{unit:?} is not a unit; they are K, M and G")),
+    };
+    let number: u64 = digits.parse().map_err(|_| "not a number of bytes".to_owned())?;
+    number.checked_mul(1 << shift).ok_or_else(|| "too many bytes".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;

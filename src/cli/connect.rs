@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 use tokio::{pin, select};
 
-use crate::cli::args::parse_duration;
+use crate::cli::args::{parse_duration, parse_size};
 use crate::cli::error::Failure;
 use crate::cli::{Exit, Io, runtime};
 use crate::echo::address::Address;
@@ -61,6 +61,15 @@ pub struct ConnectArgs {
     /// Keep the connections open after the echo: for so long, or until Ctrl-C
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, value_parser = parse_duration)]
     pub hold: Option<Option<Duration>>,
+    /// End our side once all is sent (shutdown), with --hold too; without, that is always done
+    #[arg(long)]
+    pub half_close: bool,
+    /// Messages with a header: its length in two bytes, JSON with content-length, the content
+    #[arg(long, conflicts_with = "udp")]
+    pub framed: bool,
+    /// Close by RST instead of FIN (SO_LINGER with 0 seconds): no TIME_WAIT
+    #[arg(long, conflicts_with_all = ["udp", "half_close"])]
+    pub reset: bool,
     /// Give up when nothing moves for so long [default: 30s; over UDP, 1s for each datagram]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
@@ -75,12 +84,18 @@ pub struct ConnectArgs {
 /// The largest payload of a UDP datagram over IPv4: 65,535 less both headers.
 const LARGEST_MESSAGE: u64 = 65_507;
 
+/// The longest message that is sent with a header: it is kept until it is back.
+const LARGEST_FRAME: u64 = 16 << 20;
+
 impl ConnectArgs {
     fn target(&self) -> anyhow::Result<Target> {
         let address: Address = self.address.parse().map_err(EchoError::from)?;
         let protocol = match &address {
             Address::Path(_) if self.udp => {
                 return Err(Failure::new("a UNIX path takes no --udp").into());
+            }
+            Address::Path(_) if self.reset => {
+                return Err(Failure::new("a UNIX path takes no --reset").into());
             }
             Address::Path(_) => Protocol::Unix,
             Address::Inet { port: None | Some(0), .. } => {
@@ -111,6 +126,12 @@ impl ConnectArgs {
                 .hint(format!("the largest is {LARGEST_MESSAGE}; --count sends more of them"))
                 .into());
         }
+        if self.framed && size > LARGEST_FRAME {
+            let text = format!("a framed message of {size} bytes is too long");
+            return Err(Failure::new(text)
+                .hint(format!("the longest is {LARGEST_FRAME}; --count sends more of them"))
+                .into());
+        }
         Ok(Source::Generated {
             count: self.count.map_or(1, NonZeroU64::get),
             size,
@@ -128,21 +149,6 @@ impl ConnectArgs {
                 Source::File(_) | Source::Generated { .. } => false,
             }
     }
-}
-
-/// Reads a number of bytes: `1000`, `64KiB`, `10M`.
-fn parse_size(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
-    let unit = text.strip_prefix(digits).unwrap_or_default();
-    let shift = match unit.to_ascii_lowercase().as_str() {
-        "" | "b" => 0,
-        "k" | "kb" | "kib" => 10,
-        "m" | "mb" | "mib" => 20,
-        "g" | "gb" | "gib" => 30,
-        _ => return Err(format!("{unit:?} is not a unit; they are K, M and G")),
-    };
-    let number: u64 = digits.parse().map_err(|_| "not a number of bytes".to_owned())?;
-    number.checked_mul(1 << shift).ok_or_else(|| "too many bytes".to_owned())
 }
 
 /// Sends, verifies, reports.
@@ -163,6 +169,9 @@ pub fn run(args: &ConnectArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
             connections: args.connections.get(),
             timeout: Some(args.timeout.unwrap_or(Duration::from_secs(patience))),
             keep_open: args.hold.is_some(),
+            half_close: args.half_close,
+            framed: args.framed,
+            reset: args.reset,
             echo: shows_echo.then_some(echo),
         };
         let ran = {
@@ -203,7 +212,7 @@ pub fn run(args: &ConnectArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         }
         io.stdout.flush()?;
         if let Some(time) = args.hold {
-            hold(held, time, &target, &mut interrupts, io.stderr).await?;
+            hold(held, (time, args.reset), &target, &mut interrupts, io.stderr).await?;
         }
         Ok(if report.is_verified() { Exit::Found } else { Exit::Nothing })
     })
@@ -244,7 +253,7 @@ fn refusal(target: &Target, report: &Report) -> Option<EchoError> {
 /// Keeps the connections open, so that they can be looked at.
 async fn hold(
     held: Held,
-    time: Option<Duration>,
+    (time, reset): (Option<Duration>, bool),
     target: &Target,
     interrupts: &mut runtime::Interrupts,
     stderr: &mut dyn Write,
@@ -269,7 +278,9 @@ async fn hold(
             () = sleep(time) => {}
         },
     }
-    held.close().await;
+    if !reset {
+        held.close().await;
+    }
     Ok(())
 }
 

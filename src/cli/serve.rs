@@ -1,7 +1,7 @@
 //! `sockscope serve`: the echo server in a terminal.
 
 use std::io::{self, Write};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use clap::Args;
@@ -10,14 +10,14 @@ use tokio::select;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::args::parse_duration;
+use crate::cli::args::{parse_duration, parse_size};
 use crate::cli::error::Failure;
 use crate::cli::{Exit, Io, runtime};
 use crate::echo::address::{Address, Host};
 use crate::echo::error::EchoError;
 use crate::echo::event::{Event, Reason, Summary, Traffic};
 use crate::echo::listen::{ListenOptions, Listeners};
-use crate::echo::server::{ServerOptions, serve};
+use crate::echo::server::{Loss, ServerOptions, serve};
 use crate::platform::{clock, limits};
 use crate::snapshot::Timestamp;
 use crate::socket::{Endpoint, Protocol};
@@ -58,6 +58,24 @@ pub struct ServeArgs {
     /// How many connections may wait to be accepted
     #[arg(long, value_name = "N", default_value_t = 1024)]
     pub backlog: u16,
+    /// Messages with a header: its length in two bytes, JSON with content-length, the content
+    #[arg(long, conflicts_with = "udp")]
+    pub framed: bool,
+    /// Read so many bytes a second from each connection, such as 1000 or 64K, so that queues fill
+    #[arg(long, value_name = "BYTES", value_parser = parse_rate)]
+    pub slow: Option<NonZeroU64>,
+    /// Throw datagrams away: every Nth, or N% of them, always the same ones
+    #[arg(long, value_name = "N|N%", requires = "udp", value_parser = parse_loss)]
+    pub drop: Option<Loss>,
+    /// Do not accept: connections wait in the backlog until it is full
+    #[arg(long)]
+    pub hold: bool,
+    /// Never close a connection whose client has ended its side: it stays in CLOSE_WAIT
+    #[arg(long)]
+    pub leak: bool,
+    /// Close connections by RST instead of FIN (SO_LINGER with 0 seconds)
+    #[arg(long)]
+    pub reset: bool,
     /// Replace the socket that an earlier server left at a UNIX path
     #[arg(long)]
     pub force: bool,
@@ -75,8 +93,12 @@ impl ServeArgs {
         let (host, port) = match address {
             Address::Inet { host, port } => (host, port),
             Address::Path(path) => {
-                let extra =
-                    [("--port", self.port.is_some()), ("--any", self.any), ("--udp", self.udp)];
+                let extra = [
+                    ("--port", self.port.is_some()),
+                    ("--any", self.any),
+                    ("--udp", self.udp),
+                    ("--reset", self.reset),
+                ];
                 return match extra.iter().find(|(_, is_given)| *is_given) {
                     None => Ok(Address::Path(path)),
                     Some((option, _)) => {
@@ -103,11 +125,60 @@ impl ServeArgs {
     }
 }
 
+impl ServeArgs {
+    /// Refuses what is about connections where there are none.
+    fn check(&self) -> anyhow::Result<()> {
+        let of_connections = [
+            ("--slow", self.slow.is_some()),
+            ("--hold", self.hold),
+            ("--leak", self.leak),
+            ("--reset", self.reset),
+        ];
+        let wrong = of_connections.iter().find(|(_, is_given)| *is_given);
+        match wrong.filter(|_| self.udp && !self.tcp) {
+            Some((option, _)) => {
+                let text = format!("{option} is about connections, and UDP has none");
+                Err(Failure::new(text).hint("leave --udp out, or add --tcp").into())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Reads a number of bytes a second.
+fn parse_rate(text: &str) -> Result<NonZeroU64, String> {
+    let rate = parse_size(text)?;
+    NonZeroU64::new(rate).ok_or_else(|| "0 is not slow but never: --hold does that".to_owned())
+}
+
+/// Reads which datagrams to drop: `3`, `30%`.
+fn parse_loss(text: &str) -> Result<Loss, String> {
+    let wrong = || "not a number from 1 on (every Nth), nor a share from 0% to 100%".to_owned();
+    match text.strip_suffix('%') {
+        Some(share) => match share.parse() {
+            Ok(share @ 0..=100) => Ok(Loss::Percent(share)),
+            Ok(_) | Err(_) => Err(wrong()),
+        },
+        None => text.parse().map(Loss::Every).map_err(|_| wrong()),
+    }
+}
+
 /// Serves until it is told to stop.
 pub fn run(args: &ServeArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
+    args.check()?;
     let address = args.address()?;
     let limit = affordable(args.limit.get(), io.stderr)?;
-    let options = ServerOptions { limit, idle: args.idle, drain: args.drain };
+    let options = ServerOptions {
+        limit,
+        idle: args.idle,
+        drain: args.drain,
+        framed: args.framed,
+        slow: args.slow,
+        loss: args.drop,
+        hold: args.hold,
+        leak: args.leak,
+        reset: args.reset,
+    };
     let listen = ListenOptions {
         tcp: args.tcp || !args.udp,
         udp: args.udp,
@@ -123,7 +194,8 @@ pub fn run(args: &ServeArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         let stop = CancellationToken::new();
         let server =
             tokio::spawn(serve(listeners, options, stop.clone().cancelled_owned(), sender));
-        let followed = log.follow(events, &endpoints, io.stdout, &mut interrupts, &stop).await;
+        let followed =
+            log.follow(events, (&endpoints, args.framed), io.stdout, &mut interrupts, &stop).await;
         // Whatever ended the log early ends the server. It is waited for, so that the file of a
         // UNIX socket is gone when the process is.
         server.abort();
@@ -171,7 +243,7 @@ impl Log {
     async fn follow(
         self,
         mut events: mpsc::Receiver<Event>,
-        endpoints: &[(Protocol, Endpoint)],
+        (endpoints, framed): (&[(Protocol, Endpoint)], bool),
         stdout: &mut dyn Write,
         interrupts: &mut runtime::Interrupts,
         stop: &CancellationToken,
@@ -195,7 +267,7 @@ impl Log {
                 if matches!(event, Event::Listening { .. }) {
                     unlisted = unlisted.saturating_sub(1);
                     if unlisted == 0 && matches!(self, Self::Text) {
-                        write_next_steps(endpoints, stdout)?;
+                        write_next_steps(endpoints, framed, stdout)?;
                     }
                 }
                 next = events.try_recv().ok();
@@ -219,7 +291,11 @@ impl Log {
 }
 
 /// Tells what to type in the other terminals.
-fn write_next_steps(endpoints: &[(Protocol, Endpoint)], stdout: &mut dyn Write) -> io::Result<()> {
+fn write_next_steps(
+    endpoints: &[(Protocol, Endpoint)],
+    framed: bool,
+    stdout: &mut dyn Write,
+) -> io::Result<()> {
     let Some((protocol, local)) = endpoints.first() else { return Ok(()) };
     let (connect, list) = match (local, protocol) {
         (Endpoint::Inet { address, port, .. }, protocol) => {
@@ -242,7 +318,8 @@ fn write_next_steps(endpoints: &[(Protocol, Endpoint)], stdout: &mut dyn Write) 
             _,
         ) => (local.to_string(), "-x".to_owned()),
     };
-    writeln!(stdout, "  in a second terminal: sockscope connect {connect}")?;
+    let framed = if framed { "--framed " } else { "" };
+    writeln!(stdout, "  in a second terminal: sockscope connect {framed}{connect}")?;
     writeln!(stdout, "  in a third:           sockscope list {list}")
 }
 
@@ -258,6 +335,7 @@ fn describe(event: &Event) -> String {
             (_, Some(peer)) => format!("client {client}: connected from {peer}"),
             (_, None) => format!("client {client}: connected"),
         },
+        Event::Dropped { peer, datagram } => format!("datagram {datagram} from {peer}: dropped"),
         Event::Bytes { client, traffic } => format!("client {client}: {}", moved(*traffic)),
         Event::Close { client, traffic, seconds, reason, error } => {
             let reason = match reason {

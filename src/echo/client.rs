@@ -5,6 +5,7 @@
 //! directions' buffers are full, because the server waits for it.
 
 mod datagram;
+mod framed;
 mod report;
 mod stream;
 
@@ -99,6 +100,14 @@ pub struct ClientOptions {
     /// Whether to leave the connections open after the echo, instead of ending our side and waiting
     /// for the server to end its own.
     pub keep_open: bool,
+    /// Whether our side is ended after the last byte (`shutdown(SHUT_WR)`) also where the connection is
+    /// left open.
+    pub half_close: bool,
+    /// Whether messages go with a header ([`crate::echo::frame`]), and come back so.
+    pub framed: bool,
+    /// Whether connections are closed by RST (`SO_LINGER` with no time) instead of FIN. What is not sent
+    /// yet when [`Held`] is dropped is lost.
+    pub reset: bool,
     /// Who gets the bytes that came back, once they are verified; absent when nobody.
     pub echo: Option<mpsc::Sender<Vec<u8>>>,
 }
@@ -109,6 +118,9 @@ impl Default for ClientOptions {
             connections: 1,
             timeout: Some(Duration::from_secs(30)),
             keep_open: false,
+            half_close: false,
+            framed: false,
+            reset: false,
             echo: None,
         }
     }
@@ -216,7 +228,10 @@ pub async fn run(
         let exchange = Exchange {
             timeout: options.timeout,
             window: Semaphore::new(window(report.connections)),
-            keep_open: options.keep_open,
+            // The end of our side would be a FIN.
+            keep_open: options.keep_open || options.reset,
+            half_close: options.half_close,
+            framed: options.framed,
             echo: options.echo.clone(),
             progress: Arc::clone(progress),
         };
@@ -264,11 +279,12 @@ async fn connect_all(
     let mut tasks = JoinSet::new();
     for _ in 0..options.connections.max(1) {
         let (turns, progress) = (Arc::clone(&turns), Arc::clone(progress));
-        let (target, peers, limit) = (target.clone(), Arc::clone(&peers), options.timeout);
+        let (target, peers) = (target.clone(), Arc::clone(&peers));
+        let (limit, reset) = (options.timeout, options.reset);
         tasks.spawn(async move {
             // The semaphore is never closed.
             let _turn = turns.acquire().await;
-            let connection = connect(&target, &peers, limit).await?;
+            let connection = connect(&target, &peers, limit, reset).await?;
             progress.connected.fetch_add(1, Ordering::Relaxed);
             Ok(connection)
         });
@@ -295,6 +311,7 @@ async fn connect(
     target: &Target,
     peers: &[SocketAddr],
     limit: Option<Duration>,
+    reset: bool,
 ) -> io::Result<Connection> {
     if let Address::Path(path) = &target.address {
         #[cfg(unix)]
@@ -310,7 +327,13 @@ async fn connect(
         let connected = if target.protocol == Protocol::Udp {
             datagram::connect(peer).await.map(Connection::Udp)
         } else {
-            within(limit, TcpStream::connect(peer)).await.map(Connection::Tcp)
+            let connected = within(limit, TcpStream::connect(peer)).await;
+            connected.and_then(|stream| {
+                if reset {
+                    stream.set_zero_linger()?;
+                }
+                Ok(Connection::Tcp(stream))
+            })
         };
         match connected {
             Ok(connection) => return Ok(connection),
@@ -394,6 +417,8 @@ struct Exchange {
     /// One permit for each byte that may still be sent before others are back.
     window: Semaphore,
     keep_open: bool,
+    half_close: bool,
+    framed: bool,
     echo: Option<mpsc::Sender<Vec<u8>>>,
     progress: Arc<Progress>,
 }

@@ -51,6 +51,14 @@ pub enum Event {
         #[serde(flatten)]
         traffic: Traffic,
     },
+    /// A datagram was thrown away because the server was told to ([`crate::echo::server::Loss`]).
+    Dropped {
+        /// Who sent it.
+        #[serde(serialize_with = "endpoint")]
+        peer: Endpoint,
+        /// Which it was of all that came to this socket, from 1 on.
+        datagram: u64,
+    },
     /// A client is gone.
     Close {
         /// The client's number.

@@ -10,6 +10,7 @@ mod datagram;
 use std::collections::VecDeque;
 use std::future;
 use std::io;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -23,6 +24,7 @@ use tokio_util::task::TaskTracker;
 use crate::echo::error::Cause;
 use crate::echo::event::{Event, Reason, Summary, Traffic};
 use crate::echo::listen::{Accepted, Listeners, StreamListener};
+use crate::echo::payload::Payload;
 use crate::socket::{Endpoint, Protocol};
 
 /// How to serve.
@@ -37,11 +39,57 @@ pub struct ServerOptions {
     pub idle: Option<Duration>,
     /// How long open connections may go on once the server is told to stop.
     pub drain: Duration,
+    /// Whether streams carry messages with a header ([`crate::echo::frame`]).
+    pub framed: bool,
+    /// How many bytes a second are read from each connection, so that queues fill; absent for as fast
+    /// as they come.
+    pub slow: Option<NonZeroU64>,
+    /// Which datagrams are thrown away.
+    pub loss: Option<Loss>,
+    /// Whether connections are left in the kernel's backlog instead of accepted.
+    pub hold: bool,
+    /// Whether a connection stays open after its client has ended its side: CLOSE_WAIT.
+    pub leak: bool,
+    /// Whether connections are closed by RST (`SO_LINGER` with no time) instead of FIN.
+    pub reset: bool,
+}
+
+/// Which datagrams a server throws away, always the same ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// Every so manieth: 3 is the third, the sixth, ….
+    Every(NonZeroU64),
+    /// This many of a hundred, in an order that looks like chance.
+    Percent(u8),
+}
+
+impl Loss {
+    /// Returns whether the datagram of this number, from 1 on, is thrown away.
+    pub fn takes(self, number: u64) -> bool {
+        match self {
+            Self::Every(step) => number.is_multiple_of(step.get()),
+            Self::Percent(share) => {
+                let mut byte = [0; 8];
+                Payload::new(1).fill(number.wrapping_mul(8), &mut byte);
+                u64::from_le_bytes(byte) % 100 < u64::from(share)
+            }
+        }
+    }
 }
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        Self { limit: 1024, idle: None, drain: Duration::from_secs(5) }
+        Self {
+            limit: 1024,
+            idle: None,
+            drain: Duration::from_secs(5),
+            framed: false,
+            slow: None,
+            loss: None,
+            hold: false,
+            leak: false,
+            reset: false,
+        }
     }
 }
 
@@ -83,9 +131,10 @@ pub async fn serve(
     for socket in datagrams {
         tasks.spawn(datagram::serve(socket, Arc::clone(&server)));
     }
+    let hold = server.options.hold;
     select! {
         // Dropping it closes the listeners, so that a client is refused rather than kept waiting.
-        () = accept_loop(streams.into(), &slots, &server, &tasks) => {}
+        () = accept_loop(streams.into(), &slots, &server, &tasks), if !hold => {}
         () = shutdown => {}
     }
     let open = limit - slots.available_permits();

@@ -272,7 +272,7 @@ fn manual() -> String {
     let mut text = String::from(
         "# The lessons of the demo\n\n`sockscope demo LESSON` performs one on the real kernel: each step \
          makes its calls, shows the rows of\nexactly the lesson's sockets, and checks them. Below each \
-         step's sentence are the rows that change by it.\n\nThis file is made of the lessons: `BLESS=1 \
+         step's sentence are the rows that change by it. docs/three-terminals.md has those that two programs can\nplay.\n\nThis file is made of the lessons: `BLESS=1 \
          cargo test demo`.\n",
     );
     for (number, lesson) in (1..).zip(lessons::ALL) {

@@ -26,6 +26,8 @@ mod demo_terminal;
 mod differential;
 mod echo;
 #[cfg(target_os = "linux")]
+mod echo_lessons;
+#[cfg(target_os = "linux")]
 mod fallback;
 #[cfg(target_os = "linux")]
 mod families;

@@ -112,7 +112,10 @@ impl Exchange {
 }
 
 /// Reads until the buffer is full or nothing is left.
-async fn fill(source: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) -> io::Result<usize> {
+pub(super) async fn fill(
+    source: &mut (impl AsyncRead + Unpin),
+    buffer: &mut [u8],
+) -> io::Result<usize> {
     let mut filled = 0;
     while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
         match source.read(room).await? {

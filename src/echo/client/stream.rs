@@ -18,6 +18,7 @@ impl Exchange {
         source: Outgoing,
     ) -> Result<(), FaultKind> {
         match source {
+            source if self.framed => self.over_frames(reader, writer, source).await?,
             Outgoing::Twice(source, expected, _) => {
                 let kept = None::<tokio::io::Sink>;
                 try_join!(self.send(writer, source, kept), self.verify(reader, expected))?;
@@ -65,7 +66,7 @@ impl Exchange {
                 }
             }
         }
-        if !self.keep_open {
+        if !self.keep_open || self.half_close {
             // Fails when the server is gone; see above.
             let _gone = writer.shutdown().await;
         }
@@ -113,28 +114,28 @@ impl Exchange {
         Ok(())
     }
 
-    async fn receive(
+    pub(super) async fn receive(
         &self,
         reader: &mut (impl AsyncRead + Unpin),
         room: &mut [u8],
         offset: u64,
     ) -> Result<usize, FaultKind> {
-        within(self.timeout, reader.read(room)).await.map_err(|error| {
-            #[expect(
-                clippy::wildcard_enum_match_arm,
-                reason = "io::ErrorKind is not ours and grows"
-            )]
-            match error.kind() {
-                io::ErrorKind::TimedOut => FaultKind::TimedOut { offset },
-                io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
-                    FaultKind::ClosedEarly { offset }
-                }
-                _ => failed(error),
+        within(self.timeout, reader.read(room)).await.map_err(|error| Self::fault(error, offset))
+    }
+
+    /// Returns what it means that reading failed when so much was back.
+    pub(super) fn fault(error: io::Error, offset: u64) -> FaultKind {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "io::ErrorKind is not ours and grows")]
+        match error.kind() {
+            io::ErrorKind::TimedOut => FaultKind::TimedOut { offset },
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+                FaultKind::ClosedEarly { offset }
             }
-        })
+            _ => failed(error),
+        }
     }
 }
 
-fn failed(error: io::Error) -> FaultKind {
+pub(super) fn failed(error: io::Error) -> FaultKind {
     FaultKind::Failed { error: Cause(error).to_string() }
 }

@@ -41,6 +41,7 @@ pub(super) async fn serve(socket: UdpSocket, server: Arc<Server>) {
     let mut looks_for_idle = interval(idle);
     let mut backoff = Backoff::default();
     let mut send_errors = Pace::default();
+    let mut number = 0_u64;
     loop {
         let received = select! {
             () = server.stop.cancelled() => break,
@@ -53,6 +54,11 @@ pub(super) async fn serve(socket: UdpSocket, server: Arc<Server>) {
         match received {
             Ok((length, peer)) => {
                 backoff = Backoff::default();
+                number += 1;
+                if server.options.loss.is_some_and(|loss| loss.takes(number)) {
+                    server.tell(Event::Dropped { peer: peer.into(), datagram: number }).await;
+                    continue;
+                }
                 let sent =
                     match socket.send_to(datagram.get(..length).unwrap_or_default(), peer).await {
                         Ok(sent) => sent,

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::platform::process_control;
 use crate::process::{Pid, Process, Uid};
 use crate::socket::{Cookie, SocketId};
 use crate::text::Text;
@@ -119,7 +118,8 @@ impl Action {
 
     /// Returns what a person types to do it, word by word; `None` where that is no command.
     pub fn command(&self) -> Option<Vec<String>> {
-        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        let words =
+            |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<String>>();
         match self {
             Self::StopUnit { unit, user: None } => {
                 Some(words(&["systemctl", "stop", "--", &unit.to_lossy()]))
@@ -132,7 +132,12 @@ impl Action {
                 Some(words(&[runtime, "stop", "--", &container.to_lossy()]))
             }
             Self::End { processes } => {
-                Some(process_control::end_command(processes.iter().map(|process| process.pid)))
+                let pids = processes.iter().map(|process| process.pid.to_string());
+                if !processes.is_empty() && processes.iter().all(|process| is_of_windows(process)) {
+                    let each = pids.flat_map(|pid| ["/PID".to_owned(), pid]);
+                    return Some(words(&["taskkill", "/F"]).into_iter().chain(each).collect());
+                }
+                Some(std::iter::once("kill".to_owned()).chain(pids).collect())
             }
             Self::Destroy { cookies } => match &cookies[..] {
                 [one] => Some(words(&["sockscope", "close", &one.to_string()])),
@@ -140,5 +145,30 @@ impl Action {
             },
             Self::Wait { .. } | Self::Continue { .. } | Self::Advice { .. } => None,
         }
+    }
+}
+
+/// Returns whether a process is one of Windows, wherever this program runs: a recording is read on any
+/// system. Programs have such names there, and none has the kernel's short one.
+fn is_of_windows(process: &Process) -> bool {
+    let name = process.command.as_ref().and_then(Text::as_str);
+    process.comm.is_none() && name.is_some_and(|name| name.to_ascii_lowercase().ends_with(".exe"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_ended_by_the_command_of_its_own_system() {
+        let process = |name: &str, comm: Option<&str>| {
+            let (command, comm) = (Some(Text::from(name)), comm.map(Text::from));
+            Arc::new(Process { command, comm, ..Process::new(Pid(8)) })
+        };
+        let command = |process| Action::End { processes: vec![process] }.command().unwrap();
+        assert_eq!(command(process("a.exe", None)), ["taskkill", "/F", "/PID", "8"]);
+        // Under Wine a program has such a name, and is Linux's.
+        assert_eq!(command(process("a.exe", Some("a.exe"))), ["kill", "8"]);
+        assert_eq!(command(process("nginx", None)), ["kill", "8"]);
     }
 }

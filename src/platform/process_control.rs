@@ -160,16 +160,6 @@ impl Held {
     }
 }
 
-/// Returns what a person types to end processes, word by word.
-pub fn end_command(pids: impl IntoIterator<Item = Pid>) -> Vec<String> {
-    let pids = pids.into_iter().map(|pid| pid.to_string());
-    if cfg!(windows) {
-        let each = pids.flat_map(|pid| ["/PID".to_owned(), pid]);
-        return ["taskkill".to_owned(), "/F".to_owned()].into_iter().chain(each).collect();
-    }
-    std::iter::once("kill".to_owned()).chain(pids).collect()
-}
-
 /// Who is asking: what must not end, and what is ours to end.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]

@@ -203,6 +203,8 @@ mod tests {
         }
     }
 
+    /// By the numbers of UNIX: Windows' mean something else.
+    #[cfg(unix)]
     #[test]
     fn refusals_are_told_apart() {
         let of = |number| refusal(Pid(7), io::Error::from_raw_os_error(number));

@@ -28,6 +28,9 @@ _sockscope() {
             sockscope,demo)
                 cmd="sockscope__subcmd__demo"
                 ;;
+            sockscope,doctor)
+                cmd="sockscope__subcmd__doctor"
+                ;;
             sockscope,free)
                 cmd="sockscope__subcmd__free"
                 ;;
@@ -76,6 +79,9 @@ _sockscope() {
             sockscope__subcmd__help,demo)
                 cmd="sockscope__subcmd__help__subcmd__demo"
                 ;;
+            sockscope__subcmd__help,doctor)
+                cmd="sockscope__subcmd__help__subcmd__doctor"
+                ;;
             sockscope__subcmd__help,free)
                 cmd="sockscope__subcmd__help__subcmd__free"
                 ;;
@@ -119,7 +125,7 @@ _sockscope() {
 
     case "${cmd}" in
         sockscope)
-            opts="-i -t -u -w -x -0 -l -4 -6 -A -e -a -n -p -O -F -o -H -r -v -q -h -V --internet --pid --user --command --state --port --tcp --udp --raw --unix --packet --listening --ipv4 --ipv6 --query --extended --all --numeric --processes --oneline --json --jsonl --csv --fields --pids --columns --sort --no-header --wide --fds --resolve --resolve-timeout --color --verbose --quiet --backend --owners --netns --record --redact --replay --no-narrow --help --version list port why free close pick wait serve connect show demo completions man schema help"
+            opts="-i -t -u -w -x -0 -l -4 -6 -A -e -a -n -p -O -F -o -H -r -v -q -h -V --internet --pid --user --command --state --port --tcp --udp --raw --unix --packet --listening --ipv4 --ipv6 --query --extended --all --numeric --processes --oneline --json --jsonl --csv --fields --pids --columns --sort --no-header --wide --fds --resolve --resolve-timeout --color --verbose --quiet --backend --owners --netns --record --redact --replay --no-narrow --help --version list port why free close pick wait serve connect show demo doctor completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -350,6 +356,20 @@ _sockscope() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        sockscope__subcmd__doctor)
+            opts="-h --self --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         sockscope__subcmd__free)
             opts="-y -n -h --yes --dry-run --only --force --timeout --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -373,7 +393,7 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__help)
-            opts="list port why free close pick wait serve connect show demo completions man schema help"
+            opts="list port why free close pick wait serve connect show demo doctor completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -445,6 +465,20 @@ _sockscope() {
         sockscope__subcmd__help__subcmd__demo__subcmd__quiz)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sockscope__subcmd__help__subcmd__doctor)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -783,7 +817,7 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__schema)
-            opts="-h --help list port why free show"
+            opts="-h --help list port why free show doctor"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -96,6 +96,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand connect 'Connect to an echo server, send, and verify that every byte comes back'
             cand show 'Show all that is known of one socket, and what its state means'
             cand demo 'Watch real sockets live: each call, and the rows it makes'
+            cand doctor 'Tell what this system lets sockscope see, what a listing lacks here, and the cure'
             cand completions 'Print a completion script for a shell'
             cand man 'Print the manual page, or write all pages to a directory'
             cand schema 'Print the JSON Schema of what a command writes with --json'
@@ -310,6 +311,12 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'sockscope;doctor'= {
+            cand --self 'Examine sockscope itself: its rights, the kernel''s answers, what a listing lacks'
+            cand --json 'One JSON document (see sockscope schema doctor)'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'sockscope;completions'= {
             cand -h 'Print help'
             cand --help 'Print help'
@@ -334,6 +341,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand connect 'Connect to an echo server, send, and verify that every byte comes back'
             cand show 'Show all that is known of one socket, and what its state means'
             cand demo 'Watch real sockets live: each call, and the rows it makes'
+            cand doctor 'Tell what this system lets sockscope see, what a listing lacks here, and the cure'
             cand completions 'Print a completion script for a shell'
             cand man 'Print the manual page, or write all pages to a directory'
             cand schema 'Print the JSON Schema of what a command writes with --json'
@@ -363,6 +371,8 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand quiz 'Find out what is wrong: causes of trouble, set up for real, with hints and points'
         }
         &'sockscope;help;demo;quiz'= {
+        }
+        &'sockscope;help;doctor'= {
         }
         &'sockscope;help;completions'= {
         }

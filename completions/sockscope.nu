@@ -277,6 +277,13 @@ module completions {
     ...questions: string      # The questions, by number or name, in this order; without one, all in an order by chance
   ]
 
+  # Tell what this system lets sockscope see, what a listing lacks here, and the cure
+  export extern "sockscope doctor" [
+    --self                    # Examine sockscope itself: its rights, the kernel's answers, what a listing lacks
+    --json                    # One JSON document (see sockscope schema doctor)
+    --help(-h)                # Print help
+  ]
+
   def "nu-complete sockscope completions shell" [] {
     [ "bash" "zsh" "fish" "powershell" "elvish" "nushell" ]
   }
@@ -294,7 +301,7 @@ module completions {
   ]
 
   def "nu-complete sockscope schema of" [] {
-    [ "list" "port" "why" "free" "show" ]
+    [ "list" "port" "why" "free" "show" "doctor" ]
   }
 
   # Print the JSON Schema of what a command writes with --json
@@ -353,6 +360,10 @@ module completions {
 
   # Find out what is wrong: causes of trouble, set up for real, with hints and points
   export extern "sockscope help demo quiz" [
+  ]
+
+  # Tell what this system lets sockscope see, what a listing lacks here, and the cure
+  export extern "sockscope help doctor" [
   ]
 
   # Print a completion script for a shell

@@ -11,6 +11,7 @@ mod command;
 pub mod completions;
 pub mod connect;
 pub mod demo;
+pub mod doctor;
 mod elsewhere;
 pub mod error;
 pub mod free;
@@ -144,6 +145,9 @@ pub enum Command {
     Show(show::ShowArgs),
     /// Watch real sockets live: each call, and the rows it makes
     Demo(demo::DemoArgs),
+    /// Tell what this system lets sockscope see, what a listing lacks here, and the cure
+    #[command(after_help = doctor::EXAMPLES)]
+    Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write all pages to a directory
@@ -166,6 +170,7 @@ impl Command {
             Self::Connect(args) => connect::run(args, io),
             Self::Show(args) => show::run(args, io),
             Self::Demo(args) => demo::run(args, io),
+            Self::Doctor(args) => doctor::run(args, io),
             Self::Completions(args) => completions::run(args, io),
             Self::Man(args) => man::run(args, io),
             Self::Schema(args) => schema::run(args, io),

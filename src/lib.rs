@@ -30,6 +30,7 @@ pub mod cli;
 pub mod demo;
 pub mod details;
 pub mod diagnose;
+pub mod doctor;
 #[cfg(feature = "echo")]
 pub mod echo;
 pub mod error;

@@ -60,10 +60,11 @@ use std::ops::RangeInclusive;
 pub use destroy::{DestroyError, destroy};
 
 use crate::diagnose::{BindFacts, BindRequest};
+use crate::doctor::Fact;
 use crate::error::CollectError;
 use crate::options::SocketOptions;
 use crate::process::{Fd, Pid, Via};
-use crate::snapshot::{Collected, Entry};
+use crate::snapshot::{Collected, Entry, Gap, Missing};
 use crate::socket::{Cookie, Family, NetnsId, Protocol};
 use crate::state::TcpState;
 
@@ -202,6 +203,49 @@ pub fn native() -> Box<dyn Backend> {
 pub fn portable() -> Option<Box<dyn Backend>> {
     cfg_select! {
         all(feature = "portable", any(target_os = "linux", target_os = "macos", windows)) => Some(Box::new(portable::Portable::new())),
+        _ => None,
+    }
+}
+
+/// What was found of the system, and what follows from it that no listing need meet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Examined {
+    /// What was found.
+    pub facts: Vec<Fact>,
+    /// What a listing lacks because of it.
+    pub gaps: Vec<Gap>,
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Examined {
+    /// Returns where sockets are read; what a listing lacks by that is in its gaps.
+    #[cfg_attr(
+        not(any(target_os = "macos", all(feature = "portable", windows))),
+        expect(dead_code, reason = "nothing is read there")
+    )]
+    fn told(sources: &str) -> Self {
+        let facts = vec![Fact::plain("sources", format!("{sources} (docs/platforms.md)"))];
+        Self { facts, gaps: Vec::new() }
+    }
+}
+
+/// Finds out what this system lets us see. Nothing of it is changed.
+pub fn examine() -> Examined {
+    cfg_select! {
+        target_os = "linux" => linux::doctor::examine(),
+        target_os = "macos" => Examined::told("the kernel's own tables, and libproc for the processes"),
+        all(feature = "portable", windows) => {
+            Examined::told("IP Helper's tables and the service manager, beside netstat2 and sysinfo")
+        }
+        _ => Examined::default(),
+    }
+}
+
+/// Returns what would cure a gap of this kind that tells no cure itself; `None` where nothing is known.
+#[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "only Linux knows any"))]
+pub const fn cure(what: Missing) -> Option<&'static str> {
+    cfg_select! {
+        target_os = "linux" => linux::doctor::cure(what),
         _ => None,
     }
 }

@@ -19,6 +19,7 @@
 pub mod column;
 pub mod csv;
 pub mod diagnosis;
+pub mod doctor;
 pub mod fields;
 pub mod free;
 pub mod json;

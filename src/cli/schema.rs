@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use crate::cli::{Exit, Io};
-use crate::render::{diagnosis, free, json, port, show};
+use crate::render::{diagnosis, doctor, free, json, port, show};
 
 /// The arguments of `sockscope schema`.
 #[derive(Debug, Args)]
@@ -23,6 +23,7 @@ pub enum Schema {
     Why,
     Free,
     Show,
+    Doctor,
 }
 
 /// Writes the schema.
@@ -33,6 +34,7 @@ pub fn run(args: &SchemaArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         Schema::Why => diagnosis::json::schema(),
         Schema::Free => free::json::schema(),
         Schema::Show => show::json::schema(),
+        Schema::Doctor => doctor::schema(),
     };
     io.stdout.write_all(schema.as_bytes())?;
     Ok(Exit::Found)

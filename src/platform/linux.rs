@@ -12,6 +12,7 @@ pub(crate) mod counters;
 pub(crate) mod destroy;
 mod diag_details;
 mod diag_request;
+pub(crate) mod doctor;
 pub(crate) mod holder_options;
 mod inet_diag;
 mod kernel_ports;

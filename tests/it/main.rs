@@ -24,6 +24,8 @@ mod demo_see;
 mod demo_terminal;
 #[cfg(target_os = "linux")]
 mod differential;
+#[cfg(target_os = "linux")]
+mod doctor;
 mod echo;
 #[cfg(target_os = "linux")]
 mod echo_lessons;

@@ -133,9 +133,12 @@ fn what_is_no_port_is_trouble() {
 
 #[test]
 fn the_schemas_are_printed() {
-    for (command, file) in
-        [("list", "json.schema.json"), ("port", "port.schema.json"), ("show", "show.schema.json")]
-    {
+    for (command, file) in [
+        ("list", "json.schema.json"),
+        ("port", "port.schema.json"),
+        ("show", "show.schema.json"),
+        ("doctor", "doctor.schema.json"),
+    ] {
         let output = support::output(sockscope().args(["schema", command]));
         let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(file);
         assert_eq!(output.stdout, std::fs::read(committed).unwrap());

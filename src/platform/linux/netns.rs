@@ -124,6 +124,11 @@ impl Namespaces {
         }
     }
 
+    /// Returns how many are known.
+    pub(super) fn count(&self) -> usize {
+        self.known.len()
+    }
+
     /// Returns the one this thread is in.
     pub(super) const fn current(&self) -> Option<NetnsId> {
         self.current

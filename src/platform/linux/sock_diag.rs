@@ -421,6 +421,19 @@ fn read_diag(
     netlink::dump(SOCK_DIAG_BY_FAMILY, &body, sockets, |message| decode(message, table.protocol))
 }
 
+/// Asks for the listeners of a protocol, or for all its sockets where they do not listen.
+///
+/// # Errors
+///
+/// The kernel's: ENOENT where it has no module for it.
+pub(crate) fn ask(protocol: Protocol) -> io::Result<()> {
+    let listeners = 1 << TcpState::Listen.to_linux();
+    for &family in protocol.families() {
+        read_diag(Table { protocol, family }, listeners, None, false, &mut Vec::new())?;
+    }
+    Ok(())
+}
+
 /// Returns a gap for each reason why sock_diag did not give tables that `/proc/net` then did.
 fn fallback_gaps(fallbacks: &BTreeMap<Table, String>) -> Vec<Gap> {
     let mut tables: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();

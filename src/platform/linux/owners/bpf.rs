@@ -57,6 +57,9 @@ pub(crate) enum Refusal {
     /// Not by this process: a filter on its system calls, or a security module.
     #[error("bpf(2) is refused: {0}")]
     Refused(String),
+    /// Not on this machine: programs may not read the kernel's memory.
+    #[error("the kernel is locked down (confidentiality)")]
+    Lockdown,
     /// Names would be looked up by numbers of another namespace.
     #[error("/proc shows another PID namespace than ours")]
     OtherProc,
@@ -116,6 +119,27 @@ fn processes_to_deal(sockets: usize) -> Option<Vec<u32>> {
     (pids.len() > most).then_some(pids)
 }
 
+/// Finds out whether the kernel takes the program.
+///
+/// # Errors
+///
+/// Why it does not.
+pub(crate) fn check() -> Result<(), Refusal> {
+    program().map(|_| ())
+}
+
+/// Returns how much of itself the kernel keeps from root (`kernel_lockdown(7)`): `none`, `integrity` or
+/// `confidentiality`; `None` where it does not show that.
+pub(crate) fn lockdown() -> Option<String> {
+    let levels = std::fs::read_to_string("/sys/kernel/security/lockdown").ok()?;
+    parse_lockdown(&levels).map(str::to_owned)
+}
+
+/// Parses the level in brackets, as in `none [integrity] confidentiality`.
+fn parse_lockdown(levels: &str) -> Option<&str> {
+    levels.split_ascii_whitespace().find_map(|word| word.strip_prefix('[')?.strip_suffix(']'))
+}
+
 /// Returns the program, which the kernel is given once.
 fn program() -> Result<&'static OwnedFd, Refusal> {
     static PROGRAM: OnceLock<Result<OwnedFd, Refusal>> = OnceLock::new();
@@ -142,6 +166,9 @@ fn permitted() -> Result<(), Refusal> {
         && error.raw_os_error() != Some(libc::EBADF)
     {
         return Err(Refusal::Refused(cause(&error)));
+    }
+    if lockdown().as_deref() == Some("confidentiality") {
+        return Err(Refusal::Lockdown);
     }
     let own = rustix::process::getpid().as_raw_nonzero().to_string();
     let seen = std::fs::read_link("/proc/self");
@@ -380,6 +407,13 @@ mod tests {
                 assert!(found.iter().any(is_it), "{numbers:?}: {found:?}");
             }
         }
+    }
+
+    #[test]
+    fn the_level_of_lockdown_is_the_one_in_brackets() {
+        assert_eq!(parse_lockdown("none integrity [confidentiality]\n"), Some("confidentiality"));
+        assert_eq!(parse_lockdown("[none] integrity confidentiality\n"), Some("none"));
+        assert_eq!(parse_lockdown("none integrity"), None);
     }
 
     #[test]

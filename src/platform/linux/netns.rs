@@ -177,8 +177,8 @@ impl Namespaces {
             namespaces.at(current);
         }
         let mut closed = Vec::new();
-        for pid in owners::pids().unwrap_or_default() {
-            match link_number(pid) {
+        for (pid, link) in owners::each_process(link_number) {
+            match link {
                 Ok(id) => namespaces.at(id).add(pid),
                 Err(Errno::ACCESS | Errno::PERM) => closed.push(pid),
                 // It has ended.

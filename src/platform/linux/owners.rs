@@ -41,6 +41,9 @@ const MOST_THREADS: usize = 4;
 /// So many processes are read in the time that a thread takes to start.
 const A_THREADS_WORTH: usize = 16;
 
+/// And so many are asked a single question.
+const A_QUESTION_S_WORTH: usize = 128;
+
 /// A table of more descriptors than this is read by several threads.
 const CHUNK: usize = 512;
 
@@ -172,6 +175,17 @@ pub(crate) fn scan(wanted: Option<&HashSet<Inode>>) -> Scan {
 pub(crate) fn pids() -> io::Result<Vec<Pid>> {
     let (_, pids) = open_proc()?;
     Ok(pids.into_iter().map(Pid).collect())
+}
+
+/// Asks this of every process that `/proc` lists, on several threads where they are many; the answers
+/// are in the order of the processes.
+pub(crate) fn each_process<T: Send>(ask: impl Fn(Pid) -> T + Sync) -> Vec<(Pid, T)> {
+    let pids = pids().unwrap_or_default();
+    let parts =
+        deal(&pids, A_QUESTION_S_WORTH, Vec::new, |&pid, answers| answers.push((pid, ask(pid))));
+    let mut answers: Vec<(Pid, T)> = parts.into_iter().flatten().collect();
+    answers.sort_by_key(|(pid, _)| *pid);
+    answers
 }
 
 /// Opens `/proc` and lists the processes in it.

@@ -353,6 +353,39 @@ mod tests {
         assert_eq!(Record::decode(&[0; RECORD_SIZE]), None, "no number of a process");
     }
 
+    /// The kernels that there are types of: see tests/fixtures/raw/linux/README.md.
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn each_kernel_has_a_layout_and_a_program_of_its_own() {
+        macro_rules! types {
+            ($kernel:literal) => {
+                include_bytes!(concat!(
+                    env!("CARGO_MANIFEST_DIR"),
+                    "/tests/fixtures/raw/linux/btf/",
+                    $kernel,
+                    ".btf"
+                ))
+            };
+        }
+        let kernels: [(&str, &[u8]); 3] = [
+            ("6.1-rt", types!("6.1-rt")),
+            ("6.12-cloud", types!("6.12-cloud")),
+            ("6.18", types!("6.18")),
+        ];
+        for (kernel, types) in kernels {
+            let layout = Layout::decode(types).unwrap();
+            let text = assemble(&layout, Numbers::Readers);
+            let text: Vec<String> = text.iter().map(ToString::to_string).collect();
+            insta::assert_snapshot!(
+                format!("of-{kernel}"),
+                format!("{layout:#?}\n{}", text.join("\n"))
+            );
+            for cut in 0..types.len() {
+                assert_eq!(Layout::decode(&types[..cut]), None, "{kernel}, cut at {cut}");
+            }
+        }
+    }
+
     /// The numbers of processes are the same either way where the reader is in the first PID
     /// namespace; so the kernel can say whether both programs are right.
     #[test]

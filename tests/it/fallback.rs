@@ -194,7 +194,11 @@ fn why_and_show_and_port_work_without_sock_diag() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port().to_string();
         let Some(python) = program("python3") else { return skip("needs python3") };
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("app.sock");
+        let _unix = UnixListener::bind(&path).unwrap();
         for (args, code, words) in [
+            (["why", path.to_str().unwrap()], 1, "held by"),
             (["why", &port], 1, "EADDRINUSE"),
             (["port", &port], 0, "listens on 127.0.0.1"),
             (["show", &format!(":{port}")], 0, "LISTEN"),

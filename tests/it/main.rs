@@ -58,6 +58,7 @@ mod portable;
 #[cfg(target_os = "linux")]
 mod quiz;
 mod recordings;
+mod replay;
 #[cfg(target_os = "linux")]
 mod show;
 #[cfg_attr(

@@ -15,9 +15,9 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 
 use super::rights::{Rights, process_file};
 use crate::diagnose::{FileKind, PathFacts};
-use crate::platform::linux::{netlink, unix_diag};
+use crate::platform::linux::{netlink, proc_net, unix_diag};
 use crate::process::{Pid, Uid};
-use crate::socket::Inode;
+use crate::socket::{Endpoint, Family, Inode, Protocol, Socket};
 use crate::text::Text;
 
 /// The message type (linux/include/uapi/linux/sock_diag.h).
@@ -181,7 +181,7 @@ fn taken(directory: &OwnedFd, name: &OsStr, stat: &Stat) -> PathFacts {
         }
     };
     let (is_bound, sockets) = match kind {
-        FileKind::Socket => (is_bound(directory, name), bound_sockets(stat)),
+        FileKind::Socket => (is_bound(directory, name), bound_sockets(name, stat)),
         FileKind::Regular | FileKind::Directory | FileKind::Symlink | FileKind::Other => {
             (None, Vec::new())
         }
@@ -206,12 +206,12 @@ fn is_bound(directory: &OwnedFd, name: &OsStr) -> Option<bool> {
 }
 
 /// Returns the sockets of this process's network namespace that are bound to a file.
-fn bound_sockets(stat: &Stat) -> Vec<Inode> {
+fn bound_sockets(name: &OsStr, stat: &Stat) -> Vec<Inode> {
     let mut rows = Vec::new();
     let body = unix_diag::encode_file_request();
     let outcome = netlink::dump(SOCK_DIAG_BY_FAMILY, &body, &mut rows, unix_diag::decode_file);
     if outcome.is_err() {
-        return Vec::new();
+        return bound_by_path(Path::new(proc_net::DIRECTORY), name, stat);
     }
     let (major, minor) = (rustix::fs::major(stat.st_dev), rustix::fs::minor(stat.st_dev));
     let device = u64::from(major) << 20 | u64::from(minor);
@@ -223,4 +223,40 @@ fn bound_sockets(stat: &Stat) -> Vec<Inode> {
         .filter(|(_, row)| row.as_ref().is_some_and(is_it))
         .map(|(socket, _)| *socket)
         .collect()
+}
+
+/// Returns the sockets that were bound by a path which leads to the file: all that `/proc/net/unix` tells,
+/// where sock_diag tells nothing. Not found is what was bound by a path from a directory of its own.
+fn bound_by_path(tables: &Path, name: &OsStr, stat: &Stat) -> Vec<Inode> {
+    let table = proc_net::read(tables, Protocol::Unix, Family::Unix).unwrap_or_default();
+    let is_it = |socket: &Socket| {
+        let Some(Endpoint::Path(path)) = &socket.local else { return false };
+        let path = Path::new(OsStr::from_bytes(path.as_bytes()));
+        // Only what has the file's name is looked at: any other may be on a server that does not answer.
+        path.is_absolute()
+            && path.file_name() == Some(name)
+            && statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)
+                .is_ok_and(|found| (found.st_dev, found.st_ino) == (stat.st_dev, stat.st_ino))
+    };
+    table.sockets.iter().filter(|socket| is_it(socket)).filter_map(|socket| socket.inode).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    use super::*;
+
+    #[test]
+    fn without_sock_diag_who_is_bound_to_a_file_is_told_by_its_path() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x");
+        let listener = UnixListener::bind(&path).unwrap();
+        let _waiting = UnixStream::connect(&path).unwrap();
+        let stat = |path: &Path| statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).unwrap();
+        let tables = Path::new(proc_net::DIRECTORY);
+        let found = bound_by_path(tables, OsStr::new("x"), &stat(&path));
+        assert_eq!(found, [Inode(rustix::fs::fstat(&listener).unwrap().st_ino)]);
+        assert_eq!(bound_by_path(tables, OsStr::new("x"), &stat(directory.path())), []);
+    }
 }

@@ -4,6 +4,7 @@
 //! Pure, from the kernel's text to values. [`PATTERNS`] is the one table of how runtimes name their
 //! groups.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,10 @@ pub struct Container {
     pub runtime: Runtime,
     /// Its number in hexadecimal, or for LXC, machines, snaps and Flatpaks its name.
     pub id: Text,
+    /// What people call it, where what runs it told that: `web`, in Kubernetes with its pod `web-7c9/nginx`.
+    /// Absent too where it goes by a name anyway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Text>,
     /// The uid of the Kubernetes pod it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<Text>,
@@ -187,7 +192,7 @@ impl Cgroup {
                 let pod = pod.take();
                 let of_pod = runtime == Runtime::Oci && pod.is_some();
                 let runtime = if of_pod { Runtime::Kubernetes } else { runtime };
-                innermost = Some(Container { runtime, id, pod });
+                innermost = Some(Container { runtime, id, name: None, pod });
                 in_container = true;
             }
             parent = name;
@@ -233,12 +238,11 @@ impl Cgroup {
 }
 
 impl fmt::Display for Container {
-    /// Writes `docker:0123456789ab`, the number cut as the runtimes themselves do, or `lxc:web`.
-    /// Not safe for a terminal.
+    /// Writes `docker:web`, without a name `docker:0123456789ab`, the number cut as the runtimes
+    /// themselves do. Not safe for a terminal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = self.id.to_lossy();
-        let short = if self.is_numbered() { id.get(..12) } else { None };
-        write!(f, "{}:{}", self.runtime.name(), short.unwrap_or(&id))
+        let name = self.name.as_ref().map_or_else(|| self.short_id(), Text::to_lossy);
+        write!(f, "{}:{name}", self.runtime.name())
     }
 }
 
@@ -246,6 +250,12 @@ impl Container {
     /// Returns true when the container goes by its number, not by a name.
     pub fn is_numbered(&self) -> bool {
         is_number(self.id.as_bytes())
+    }
+
+    /// Returns its number, cut as the runtimes themselves do, or its name. Not safe for a terminal.
+    pub fn short_id(&self) -> Cow<'_, str> {
+        let number = self.id.as_str().filter(|_| self.is_numbered());
+        number.and_then(|id| id.get(..12)).map_or_else(|| self.id.to_lossy(), Cow::Borrowed)
     }
 }
 

@@ -24,6 +24,7 @@ pub mod fields;
 pub mod free;
 pub mod json;
 pub mod names;
+mod owner;
 mod parts;
 pub mod phrase;
 pub mod pids;

@@ -171,7 +171,8 @@ fn unit(group: &Cgroup, glob: &Glob) -> bool {
     group.unit.iter().chain(&group.user_unit).any(fits) || full().is_some_and(|full| fits(&full))
 }
 
-/// Returns whether a container fits: its number from the start, its name, its pod, what runs it, or
+/// Returns whether a container fits: its number from the start, its name (of a pod's also the pod's or the
+/// container's part), its pod's uid, what runs it, or
 /// what the column shows.
 fn container(container: &Container, glob: &Glob) -> bool {
     let id = container.id.as_bytes();
@@ -179,6 +180,10 @@ fn container(container: &Container, glob: &Glob) -> bool {
     glob.matches(id)
         || start.is_some_and(|start| glob.matches(start))
         || glob.matches(container.runtime.name().as_bytes())
+        || container.name.as_ref().is_some_and(|name| {
+            let mut parts = name.as_bytes().split(|byte| *byte == b'/');
+            glob.matches(name.as_bytes()) || parts.any(|part| glob.matches(part))
+        })
         || container.pod.as_ref().is_some_and(|pod| glob.matches(pod.as_bytes()))
         || glob.matches(container.to_string().as_bytes())
 }

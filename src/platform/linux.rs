@@ -8,6 +8,7 @@ mod again;
 pub(crate) mod bind_facts;
 mod cgroups;
 mod command;
+pub(crate) mod containers;
 pub(crate) mod counters;
 pub(crate) mod destroy;
 mod diag_details;
@@ -37,6 +38,7 @@ mod xdp_diag;
 
 use std::collections::{BTreeSet, HashSet};
 use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -268,6 +270,8 @@ fn name_cgroups(collected: &mut Collected, request: &Request) {
         request.process_details || (request.owners && any_hidden && !is_held(socket))
     };
     cgroups::name(collected.sockets.iter_mut().filter(wanted));
+    let groups = collected.sockets.iter_mut().filter_map(|socket| socket.cgroup.as_mut());
+    containers::name(groups.map(Arc::make_mut));
 }
 
 fn inodes(sockets: &[Socket]) -> HashSet<Inode> {

@@ -31,6 +31,8 @@ pub(crate) fn read(pids: &BTreeSet<Pid>, details: bool) -> (Vec<Process>, Option
         .collect();
     if details {
         add_ancestors(&mut system, &mut processes);
+        #[cfg(target_os = "linux")]
+        super::linux::containers::name(processes.iter_mut().filter_map(|it| it.cgroup.as_mut()));
     }
     let gap = (unknown > 0)
         .then(|| Gap::new(Missing::ProcessFacts, "gone, or not to be read").count(unknown));

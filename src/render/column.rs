@@ -189,7 +189,8 @@ columns! {
     /// The systemd unit of the process, a user's own as `user@1000.service/app.service`. Where the
     /// owner is hidden, the unit that the socket was made in. On Windows the service that made the socket.
     Unit "UNIT" ["unit", "service"] Left 4 Some(12), unit;
-    /// The container of the process, as `docker:0123456789ab`; also a snap or Flatpak. Where the
+    /// The container of the process, as `docker:web`, or by its number where the name
+    /// may not be read (as a rule only by root): `docker:0123456789ab`; also a snap or Flatpak. Where the
     /// owner is hidden, the one that the socket was made in.
     Container "CONTAINER" ["container"] Left 4 Some(12), container;
     /// The control group of the process. Where the owner is hidden, the one that the socket was made

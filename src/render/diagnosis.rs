@@ -7,24 +7,19 @@ pub mod json;
 mod tests;
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::cgroup::Cgroup;
 use crate::diagnose::{
     Action, Cause, Certainty, Diagnosis, Errno, Harm, Probe, Remedy, Target, Verdict,
 };
-use crate::process::{Owner, Ownership, Via};
-use crate::render::{phrase, sanitize};
+use crate::process::{Owner, Ownership, Pid};
+use crate::render::{owner, phrase, sanitize};
 use crate::snapshot::Entry;
 use crate::socket::{Socket, SocketId};
-use crate::text::Text;
 
 /// How many sockets of one holder are shown for a cause; the rest is counted.
 const SOCKETS: usize = 4;
-/// How many characters of a command line are shown.
-const COMMAND_LINE: usize = 120;
 /// What stands before the parts of a cause.
 const INDENT: &str = "            ";
 
@@ -234,9 +229,7 @@ impl Page<'_> {
             if more > 0 {
                 self.line(INDENT, &format!("and {}", phrase::count(more, "more socket")))?;
             }
-            if !holders.is_empty() {
-                self.line("  held by   ", &holders)?;
-            }
+            self.held_by(&holders)?;
         }
         if self.options.explain {
             let about = cause.reason.about();
@@ -251,10 +244,12 @@ impl Page<'_> {
     /// Writes a socket's row, and who holds it.
     pub(super) fn holder(&mut self, entry: &Entry) -> io::Result<()> {
         self.line(INDENT, &row(&entry.socket))?;
-        match holders(entry) {
-            holders if holders.is_empty() => Ok(()),
-            holders => self.line("  held by   ", &holders),
-        }
+        self.held_by(&holders(entry))
+    }
+
+    fn held_by(&mut self, holders: &[String]) -> io::Result<()> {
+        let labels = std::iter::once("  held by   ").chain(std::iter::repeat(INDENT));
+        labels.zip(holders).try_for_each(|(label, line)| self.line(label, line))
     }
 
     /// Writes what can be done; of these sockets, which are in the way, a way out may clear some alone.
@@ -297,17 +292,39 @@ impl Page<'_> {
     }
 }
 
-/// Groups sockets by who holds them, with the holders in words, in order of their first appearance.
-fn by_holder(sockets: &[Entry]) -> Vec<(Vec<&Entry>, String)> {
-    let mut groups: Vec<(Vec<&Entry>, String)> = Vec::new();
+/// Groups sockets by the processes that hold them, with the holders in lines, in order of their first
+/// appearance.
+fn by_holder(sockets: &[Entry]) -> Vec<(Vec<&Entry>, Vec<String>)> {
+    let of = |entry: &Entry| -> Vec<Pid> {
+        owner::by_process(entry.ownership.owners())
+            .iter()
+            .filter_map(|it| Some(it.first()?.process.pid))
+            .collect()
+    };
+    let mut groups: Vec<Vec<&Entry>> = Vec::new();
     for entry in sockets {
-        let holders = holders(entry);
-        match groups.iter_mut().find(|(_, known)| *known == holders) {
-            Some((entries, _)) => entries.push(entry),
-            None => groups.push((vec![entry], holders)),
+        let is_same = |group: &&mut Vec<&Entry>| {
+            group.first().is_some_and(|first| match of(entry) {
+                none if none.is_empty() => holders(first) == holders(entry),
+                pids => of(first) == pids,
+            })
+        };
+        match groups.iter_mut().find(is_same) {
+            Some(group) => group.push(entry),
+            None => groups.push(vec![entry]),
         }
     }
-    groups
+    let lines = |group: &[&Entry]| {
+        let owners: Vec<Owner> =
+            group.iter().flat_map(|entry| entry.ownership.owners()).cloned().collect();
+        let nobody = || group.first().map(|entry| holders(entry)).unwrap_or_default();
+        if owners.is_empty() { nobody() } else { owner::lines(&owners) }
+    };
+    let with_lines = |group: Vec<_>| {
+        let lines = lines(&group);
+        (group, lines)
+    };
+    groups.into_iter().map(with_lines).collect()
 }
 
 /// Returns the socket as a row: `tcp6 [::]:80 LISTEN`.
@@ -316,61 +333,14 @@ fn row(socket: &Socket) -> String {
     format!("{} {}{state}", phrase::protocol(socket), phrase::ends(socket))
 }
 
-/// Returns who holds a socket: the main process with what it runs, and the others; nothing for what is
-/// left over, of which the cause says enough.
-fn holders(entry: &Entry) -> String {
-    let owners = match &entry.ownership {
-        Ownership::Held(owners) => owners,
-        Ownership::Kernel(_) if entry.ownership.is_left_over() => return String::new(),
-        Ownership::Kernel(reason) => return phrase::kernel(reason),
-        Ownership::Hidden(_) => return phrase::owner(entry),
-    };
-    let Some(main) = owners.first() else { return String::new() };
-    let mut others: Vec<String> = Vec::new();
-    for owner in owners.iter().filter(|owner| owner.process.pid != main.process.pid) {
-        let name = phrase::process(&owner.process);
-        if !others.contains(&name) {
-            others.push(name);
-        }
+/// Returns who holds a socket, in lines; nothing for what is left over, of which the cause says enough.
+fn holders(entry: &Entry) -> Vec<String> {
+    match &entry.ownership {
+        Ownership::Held(owners) => owner::lines(owners),
+        Ownership::Kernel(_) if entry.ownership.is_left_over() => Vec::new(),
+        Ownership::Kernel(reason) => vec![phrase::kernel(reason)],
+        Ownership::Hidden(_) => vec![phrase::owner(entry)],
     }
-    let more = others.len().saturating_sub(SOCKETS);
-    others.truncate(SOCKETS);
-    if more > 0 {
-        others.push(format!("{more} more"));
-    }
-    let others =
-        if others.is_empty() { String::new() } else { format!("; and {}", others.join(", ")) };
-    format!("{}{others}", main_holder(main))
-}
-
-/// Returns one process with what is known of it: `node (4711, alice), for 2h 5m: node app.js`.
-fn main_holder(owner: &Owner) -> String {
-    let process = &owner.process;
-    let mut facts = vec![process.pid.to_string()];
-    facts.extend(process.user.as_ref().map(|user| sanitize::text(user).into_owned()));
-    if owner.via != Via::Fd {
-        facts.push(format!("via {}", owner.via.name()));
-    }
-    let unit = process.cgroup.as_ref().and_then(Cgroup::full_unit);
-    facts.extend(unit.map(|unit| sanitize::text(&unit).into_owned()));
-    let age = process.age.map_or_else(String::new, |age| format!(", for {}", short(age)));
-    let argv = process.argv.as_deref().unwrap_or_default().iter().map(Text::to_string);
-    let line = argv.collect::<Vec<_>>().join(" ");
-    let line = match (line.chars().count() > COMMAND_LINE, line.is_empty()) {
-        (_, true) => line,
-        (false, false) => format!(": {}", sanitize::string(&line)),
-        (true, false) => {
-            let start: String = line.chars().take(COMMAND_LINE).collect();
-            format!(": {}…", sanitize::string(&start))
-        }
-    };
-    format!("{} ({}){age}{line}", phrase::command(process), facts.join(", "))
-}
-
-/// Returns a time by its two largest units: `2h 5m`.
-fn short(time: Duration) -> String {
-    let whole = humantime::format_duration(Duration::from_secs(time.as_secs())).to_string();
-    whole.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
 /// What a remedy does in words, and what a person types for it.

@@ -518,6 +518,8 @@ pub struct Container<'a> {
     pub runtime: Runtime,
     /// Its number in full, or for LXC, machines, snaps and Flatpaks its name.
     pub id: Cow<'a, str>,
+    /// What people call it; null when that could not be read, and where `id` is its name.
+    pub name: Option<Cow<'a, str>>,
     /// The uid of its Kubernetes pod.
     pub pod: Option<Cow<'a, str>>,
 }
@@ -527,6 +529,7 @@ impl<'a> From<&'a cgroup::Container> for Container<'a> {
         Self {
             runtime: container.runtime,
             id: container.id.to_lossy(),
+            name: container.name.as_ref().map(Text::to_lossy),
             pod: container.pod.as_ref().map(Text::to_lossy),
         }
     }

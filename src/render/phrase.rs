@@ -1,6 +1,6 @@
 //! Sockets and their owners as parts of a sentence, safe for a terminal.
 
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::cgroup::Container;
 use crate::kernel::{KernelReason, KernelService};
@@ -72,12 +72,15 @@ pub fn command(process: &Process) -> String {
     process.command.as_ref().map_or_else(|| "?".to_owned(), |name| sanitize::text(name).into())
 }
 
-/// Returns a container by what runs it and its name, numbers cut as their tools cut them: `docker web`.
-pub fn container(container: &Container) -> Option<String> {
-    let id = container.id.as_str()?;
-    let is_number = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let id = if is_number { id.get(..12)? } else { id };
-    Some(format!("{} {}", container.runtime.name(), sanitize::string(id)))
+/// Returns a container by its name, what runs it and its number, cut as their tools cut it: `web (docker
+/// 0123456789ab)`; without a name `docker 0123456789ab`, without a number `lxc web`.
+pub fn container(container: &Container) -> String {
+    let runtime = container.runtime.name();
+    let number = format!("{runtime} {}", sanitize::string(&container.short_id()));
+    match &container.name {
+        Some(name) => format!("{} ({number})", sanitize::text(name)),
+        None => number,
+    }
 }
 
 /// Returns the protocol, with a 6 for the IPv6 family: `tcp6`.
@@ -105,20 +108,56 @@ pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{s}")
 }
 
-/// Breaks a text at spaces. A word that is wider than the room has a line of its own.
+/// A space at which no line is broken; [`wrap`] writes it as a plain one.
+pub(super) const TOGETHER: &str = "\u{a0}";
+/// Stands before a word that may be cut: a command line, its own spaces [`TOGETHER`]. Nothing safe for a
+/// terminal has it.
+pub(super) const CUT: char = '\u{1}';
+/// How many columns of what is cut are worth beginning with on a line that has something else.
+const WORTH: usize = 24;
+/// How many characters of it are shown where no line is broken.
+const UNBROKEN: usize = 120;
+
+/// Breaks a text at spaces. A word that is wider than the room has a line of its own, but that which may
+/// be cut is.
 pub fn wrap(text: &str, room: Option<usize>) -> Vec<String> {
-    let Some(room) = room else { return vec![text.to_owned()] };
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.width() + 1 + word.width() <= room => {
+        let (word, may_be_cut) = word.strip_prefix(CUT).map_or((word, false), |word| (word, true));
+        let word = word.replace(TOGETHER, " ");
+        let left = |line: &String| room.map(|room| room.saturating_sub(line.width() + 1));
+        match (lines.last_mut(), may_be_cut) {
+            (Some(line), true) => match left(line) {
+                Some(left) if left < WORTH => lines.push(cut(&word, room.unwrap_or_default())),
+                left => {
+                    line.push(' ');
+                    line.push_str(&cut(&word, left.unwrap_or(UNBROKEN)));
+                }
+            },
+            (Some(line), false) if left(line).is_none_or(|left| word.width() <= left) => {
                 line.push(' ');
-                line.push_str(word);
+                line.push_str(&word);
             }
-            _ => lines.push(word.to_owned()),
+            (None, true) => lines.push(cut(&word, room.unwrap_or(UNBROKEN))),
+            (Some(_) | None, false) => lines.push(word),
         }
     }
     lines
+}
+
+/// Returns a text of at most this width, its end replaced by an ellipsis when it is wider.
+fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut short = String::new();
+    for character in text.chars() {
+        if short.width() + character.width().unwrap_or(0) + 1 > width {
+            break;
+        }
+        short.push(character);
+    }
+    short + "…"
 }
 
 #[cfg(test)]

@@ -11,19 +11,14 @@ use unicode_width::UnicodeWidthStr as _;
 use crate::port::{
     Connection, Forwarded, Listener, Namespace, PROTOCOLS, PeerGroup, PortReport, longest_time_wait,
 };
-use crate::process::{Owner, Ownership, Pid, Via};
-use crate::render::{phrase, sanitize};
+use crate::process::{Ownership, Via};
+use crate::render::{owner, phrase, sanitize};
 use crate::snapshot::Entry;
 use crate::socket::{Endpoint, Family, Interface, Protocol, Queues, Socket};
 use crate::state::TcpState;
 
 /// How many peer addresses are shown; the rest is counted.
 const PEERS: usize = 10;
-/// How many processes of one socket are shown; the rest is counted.
-const PROCESSES: usize = 8;
-
-/// A space at which no line is broken; written as a plain one.
-const TOGETHER: char = '\u{a0}';
 
 /// How a report is to look.
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,7 +41,7 @@ pub fn write(
     options: &PortOptions<'_>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut page = Page { width: options.width.unwrap_or(usize::MAX), indent: 0, out };
+    let mut page = Page { width: options.width, indent: 0, out };
     if options.is_named {
         page.namespace(report)?;
     }
@@ -76,7 +71,7 @@ impl Page<'_> {
         let Some(Namespace { id, name }) = &report.netns else { return Ok(()) };
         let container = report.entries().find_map(|entry| {
             let owner = entry.ownership.owners().first()?;
-            phrase::container(owner.process.cgroup.as_ref()?.container.as_ref()?)
+            Some(phrase::container(owner.process.cgroup.as_ref()?.container.as_ref()?))
         });
         let names = [name.as_ref().map(|name| sanitize::text(name).into_owned()), container];
         let names: Vec<String> = names.into_iter().flatten().collect();
@@ -218,46 +213,12 @@ fn service_hint(services: &[(Protocol, String)]) -> Option<String> {
     Some(format!("the services file calls it {names}: a hint, not what runs there"))
 }
 
-/// Returns the processes that hold a socket, each with its user and descriptors.
-fn processes(entry: &Entry) -> String {
-    let owners = match &entry.ownership {
-        Ownership::Held(owners) => owners,
-        Ownership::Kernel(_) | Ownership::Hidden(_) => return phrase::owner(entry),
-    };
-    let mut by_process: Vec<(Pid, Vec<&Owner>)> = Vec::new();
-    for owner in owners {
-        match by_process.iter_mut().find(|(pid, _)| *pid == owner.process.pid) {
-            Some((_, same)) => same.push(owner),
-            None => by_process.push((owner.process.pid, vec![owner])),
-        }
+/// Returns who holds a socket, in lines.
+fn holders_of(entry: &Entry) -> Vec<String> {
+    match &entry.ownership {
+        Ownership::Held(owners) => owner::lines(owners),
+        Ownership::Kernel(_) | Ownership::Hidden(_) => vec![phrase::owner(entry)],
     }
-    let more = by_process.len().saturating_sub(PROCESSES);
-    let mut words: Vec<String> =
-        by_process.iter().take(PROCESSES).map(|(_, owners)| one_process(owners)).collect();
-    if more > 0 {
-        words.push(format!("{more} more"));
-    }
-    words.join(", ")
-}
-
-/// Returns one process with its user and its descriptors: `nginx (800, root, fd 6)`.
-fn one_process(owners: &[&Owner]) -> String {
-    let Some(first) = owners.first() else { return String::new() };
-    let process = &first.process;
-    let mut facts = vec![process.pid.to_string()];
-    match (&process.user, process.uid) {
-        (Some(user), _) => facts.push(sanitize::text(user).into_owned()),
-        (None, Some(uid)) => facts.push(format!("uid {uid}")),
-        (None, None) => {}
-    }
-    for owner in owners {
-        facts.extend(owner.fd.map(|fd| format!("fd{TOGETHER}{fd}")));
-        if owner.via != Via::Fd {
-            facts.push(format!("via{TOGETHER}{}", owner.via.name()));
-        }
-    }
-    facts.dedup();
-    format!("{} ({})", phrase::command(process), facts.join(", "))
 }
 
 /// Returns what is to be said of a listener beside its address and owners.
@@ -353,7 +314,7 @@ fn group_facts(connections: &[Connection], serving: bool) -> String {
 
 /// Lines of a screen.
 struct Page<'a> {
-    width: usize,
+    width: Option<usize>,
     /// By how much everything is set in.
     indent: usize,
     out: &'a mut dyn Write,
@@ -371,23 +332,12 @@ impl Page<'_> {
     fn line(&mut self, indent: usize, label: &str, text: &str) -> io::Result<()> {
         let indent = self.indent + indent;
         let start = indent + label.width();
-        let mut column = start;
-        write!(self.out, "{:indent$}{label}", "")?;
-        for (index, word) in text.split(' ').enumerate() {
-            let width = word.width();
-            if index > 0 && column + 1 + width > self.width {
-                // What goes on is set in, so that it is not taken for a line of its own.
-                let start = if start == self.indent { self.indent + 2 } else { start };
-                write!(self.out, "\n{:start$}", "")?;
-                column = start;
-            } else if index > 0 {
-                write!(self.out, " ")?;
-                column += 1;
-            }
-            write!(self.out, "{}", word.replace(TOGETHER, " "))?;
-            column += width;
-        }
-        writeln!(self.out)
+        // What goes on is set in, so that it is not taken for a line of its own.
+        let further = if start == self.indent { start + 2 } else { start };
+        let room = self.width.map(|width| width.saturating_sub(further));
+        let mut lines = phrase::wrap(text, room).into_iter();
+        writeln!(self.out, "{:indent$}{label}{}", "", lines.next().unwrap_or_default())?;
+        lines.try_for_each(|line| writeln!(self.out, "{:further$}{line}", ""))
     }
 
     fn listeners(&mut self, listeners: &[Listener]) -> io::Result<()> {
@@ -416,7 +366,7 @@ impl Page<'_> {
             (phrase::protocol(&entry.socket), phrase::end(entry.socket.local.as_ref()));
         let gap = if facts.is_empty() { "" } else { "  " };
         self.line(2, &format!("{protocol:<6}{local}{gap}"), facts)?;
-        self.line(8, "", &processes(entry))
+        holders_of(entry).iter().try_for_each(|line| self.line(8, "", line))
     }
 
     fn peers(&mut self, heading: &str, groups: &[PeerGroup], serving: bool) -> io::Result<()> {

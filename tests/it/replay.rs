@@ -1,6 +1,7 @@
 //! Every recording in `tests/fixtures/collected`, of whatever system, is shown with the same words on
 //! every system: each command's output beside the text that is committed in `tests/fixtures/replayed`.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -26,8 +27,8 @@ fn replayed(recording: &Path) -> String {
     for view in VIEWS {
         let output = support::output(sockscope().args(view).arg("--replay").arg(recording));
         let said = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).replace('\0', "\\0");
-        text += &format!("$ sockscope {}\n{}", view.join(" "), said(output.stdout));
-        text += &format!("-- stderr\n{}\n", said(output.stderr));
+        let (stdout, stderr) = (said(output.stdout), said(output.stderr));
+        write!(text, "$ sockscope {}\n{stdout}-- stderr\n{stderr}\n", view.join(" ")).unwrap();
     }
     text
 }

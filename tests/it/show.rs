@@ -329,7 +329,7 @@ fn a_socket_is_found_in_whatever_namespace_it_is() {
     let Some((process, words)) = scene("n", script) else { return };
     let page = show(&format!("inode:{}", words[0]));
     let netns = netns_of(process.pid());
-    let owner = format!("Held by      python3 (PID {})", process.pid());
+    let owner = format!("Held by      python3 ({}, ", process.pid());
     assert_says(&page, &[&owner, &format!("Namespace    {netns} (")]);
 
     let current = ["show", "--netns", "current", &format!("inode:{}", words[0])];

@@ -181,6 +181,7 @@ impl Redactor {
         if let Some(container) = &mut cgroup.container {
             let number = self.containers.number(&container.id);
             container.id = Text::from(format!("container{number}"));
+            container.name = None;
             if let Some(pod) = &mut container.pod {
                 *pod = Text::from(format!("pod{}", self.pods.number(pod)));
             }

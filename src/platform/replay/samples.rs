@@ -122,12 +122,17 @@ fn socket() -> impl Strategy<Value = Socket> {
 }
 
 fn cgroup() -> impl Strategy<Value = Cgroup> {
-    let container = (name(), of(name())).prop_map(|(id, pod)| (Runtime::Docker, id, pod));
+    let container = (name(), of(name()), of(name())).prop_map(|(id, name, pod)| Container {
+        runtime: Runtime::Docker,
+        id,
+        name,
+        pod,
+    });
     (name(), of(name()), of(name()), of(container)).prop_map(
         |(path, unit, user_unit, container)| {
             let mut cgroup = Cgroup::new(path);
             (cgroup.unit, cgroup.user_unit) = (unit, user_unit);
-            cgroup.container = container.map(|(runtime, id, pod)| Container { runtime, id, pod });
+            cgroup.container = container;
             cgroup
         },
     )

@@ -270,7 +270,7 @@ pub(super) fn unit(entry: &Entry) -> Option<Key<'_>> {
 }
 
 pub(super) fn container(entry: &Entry) -> Option<Key<'_>> {
-    main_cgroup(entry)?.container.as_ref().map(|container| name(&container.id))
+    main_cgroup(entry)?.container.as_ref().map(|it| name(it.name.as_ref().unwrap_or(&it.id)))
 }
 
 pub(super) fn cgroup(entry: &Entry) -> Option<Key<'_>> {

@@ -5,7 +5,7 @@ use crate::kernel::KernelService;
 use crate::process::{HiddenReason, Owner, Ownership, Process};
 use crate::render::show::numbers::duration;
 use crate::render::show::{Lines, Page, ends};
-use crate::render::{phrase, sanitize};
+use crate::render::{owner, phrase, sanitize};
 use crate::snapshot::Entry;
 use crate::socket::{Queues, Socket, TimerKind};
 use crate::state::TcpState;
@@ -36,9 +36,7 @@ impl Lines {
     pub(super) fn holders(&mut self, entry: &Entry) {
         match &entry.ownership {
             Ownership::Held(owners) => {
-                for owner in owners {
-                    self.add("Held by", holder(owner));
-                }
+                self.owners("Held by", owners);
             }
             Ownership::Kernel(reason) => self.add("Held by", phrase::kernel(reason)),
             Ownership::Hidden(reason) => {
@@ -78,11 +76,21 @@ impl Lines {
     fn other_holders(&mut self, other: &Entry) {
         match other.ownership.owners() {
             [] => self.add("Other end", format!("held by {}", whose(other))),
-            owners => {
-                for owner in owners {
-                    self.add("Other end", holder(owner));
+            owners => self.owners("Other end", owners),
+        }
+    }
+
+    /// Adds each process, and how it was found to hold the socket.
+    fn owners(&mut self, label: &'static str, owners: &[Owner]) {
+        for process in owner::by_process(owners) {
+            self.add(label, owner::line(&process));
+            let mut found: Vec<&str> = Vec::new();
+            for how in process.iter().map(|owner| explain::how_found(owner.via)) {
+                if !found.contains(&how) {
+                    found.push(how);
                 }
             }
+            self.add(label, found.join("; "));
         }
     }
 }
@@ -114,17 +122,6 @@ fn nowhere(socket: &Socket) -> &'static str {
 fn process_name(process: &Process) -> String {
     let name = process.command.as_ref().map_or("?".into(), |name| sanitize::text(name));
     format!("{name} (PID {})", process.pid)
-}
-
-/// Writes an owner: process, user, descriptor, and how that was found.
-fn holder(owner: &Owner) -> String {
-    let process = &owner.process;
-    let user = process.user.as_ref().map(|user| sanitize::text(user).into_owned());
-    let user = user.or_else(|| process.uid.map(|uid| uid.to_string()));
-    let user = user.map_or_else(String::new, |user| format!(" of {user}"));
-    let fd = owner.fd.map_or_else(String::new, |fd| format!(", descriptor {fd}"));
-    let tid = owner.tid.map_or_else(String::new, |tid| format!(" of thread {tid}"));
-    format!("{}{user}{fd}{tid}: {}", process_name(process), explain::how_found(owner.via))
 }
 
 const fn hidden(reason: HiddenReason) -> &'static str {

@@ -165,7 +165,7 @@ impl Cgroup {
     pub fn of_jail(number: u32) -> Self {
         let id = Text::from(number.to_string());
         let path = Text::from(format!("jail {number}"));
-        let container = Some(Container { runtime: Runtime::Jail, id, pod: None });
+        let container = Some(Container { runtime: Runtime::Jail, id, name: None, pod: None });
         Self { path, unit: None, user_unit: None, container }
     }
 

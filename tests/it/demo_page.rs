@@ -70,7 +70,7 @@ impl Aliases {
         }
     }
 
-    /// Replaces ports, and the number of a process.
+    /// Replaces ports, the number of a process, and how long TIME_WAIT still lasts.
     fn text(&mut self, text: &str) -> String {
         let mut out = String::new();
         let mut digits = String::new();
@@ -82,6 +82,7 @@ impl Aliases {
             let is_port = (out.ends_with(':') || out.ends_with("port ")) && digits != "0";
             match digits.parse::<u32>() {
                 Ok(port) if is_port => out += &self.port(port.try_into().unwrap()).to_string(),
+                Ok(_) if out.ends_with("ends in ") => out += "58",
                 Ok(pid) if out.ends_with("process ") => out += &self.pid(pid).to_string(),
                 Ok(_) | Err(_) => out += &digits,
             }

@@ -284,12 +284,19 @@ fn not_available(
     if is_known_off {
         evidence.push(format!("{setting} is 0"));
     }
+    let elsewhere = case.facts.address_elsewhere.iter().map(|(id, name)| {
+        let name = name.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
+        format!("network namespace {id}{name} has it")
+    });
+    evidence.extend(elsewhere.take(SHOWN));
     fails(Call::Bind, Errno::EADDRNOTAVAIL, reason, evidence)
 }
 
+/// How many of many are told.
+const SHOWN: usize = 6;
+
 /// Joins the first few of many.
 fn shortened(all: &[String]) -> String {
-    const SHOWN: usize = 6;
     let first: Vec<&str> = all.iter().take(SHOWN).map(String::as_str).collect();
     match all.len().saturating_sub(SHOWN) {
         0 => first.join(", "),

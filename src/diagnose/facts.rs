@@ -33,6 +33,9 @@ pub struct BindFacts {
     pub tcp_l3mdev_accept: Option<bool>,
     /// The addresses of the interfaces; absent when they could not be read.
     pub addresses: Option<Vec<LocalAddress>>,
+    /// The other network namespaces that have the address asked about, by number, with their names; looked
+    /// for only where the binder's own has not, and found only where they may be entered.
+    pub address_elsewhere: BTreeMap<NetnsId, Option<Text>>,
     /// Where the kernel takes ports of connecting sockets from (`net.ipv4.ip_local_port_range`).
     pub ephemeral: Option<RangeInclusive<u16>>,
     /// The ports it leaves out there (`net.ipv4.ip_local_reserved_ports`).

@@ -2,8 +2,8 @@
 //! connection attempt asks.
 
 use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
 
+use crate::overlap::{self, Reach};
 use crate::process::{Owner, Ownership, Via};
 use crate::snapshot::Entry;
 use crate::socket::{Endpoint, Family, NetnsId, Protocol, Queues, Socket};
@@ -162,13 +162,10 @@ fn match_score(listener: &Socket, connection: &Socket) -> Option<u8> {
         // An accepted socket inherits its listener's device, but a SYN_RECV row may not show it.
         (Some(_), _) => return None,
     };
-    let own = connection.local.as_ref()?.canonical_address()?;
-    let address = match listener.local.as_ref()?.canonical_address()? {
-        address if address == own => 2,
-        IpAddr::V4(any) if any.is_unspecified() && own.is_ipv4() => 1,
-        IpAddr::V6(any) if any.is_unspecified() && own.is_ipv6() => 1,
-        IpAddr::V6(any) if any.is_unspecified() && listener.v6only != Some(true) => 0,
-        IpAddr::V4(_) | IpAddr::V6(_) => return None,
+    let address = match overlap::reach(listener, connection.local.as_ref()?.canonical_address()?)? {
+        Reach::Specific => 2,
+        Reach::Wildcard => 1,
+        Reach::DualStack => 0,
     };
     // A mapped IPv4 connection sits on an inet6 socket: its listener does too.
     (connection.family == listener.family || connection.family == Family::Inet)

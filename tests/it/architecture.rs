@@ -67,6 +67,62 @@ fn the_architecture_says_which_parts_may_ask() {
     assert!(text.contains(PROMISE), "ARCHITECTURE.md does not say: {PROMISE}");
 }
 
+/// What `native()` asks for, and how people write it.
+const SYSTEMS: [(&str, &str); 4] = [
+    ("target_os = \"linux\"", "Linux"),
+    ("target_os = \"macos\"", "macOS"),
+    ("target_os = \"freebsd\"", "FreeBSD"),
+    ("windows", "Windows"),
+];
+
+/// Returns each system's backend, as `native()` has it: the last arm is of all that have none.
+fn backends() -> Vec<(&'static str, String)> {
+    let code = fs::read_to_string(root().join("src/platform.rs")).unwrap();
+    let native = code.split_once("pub fn native()").unwrap().1.split_once("\n}\n").unwrap().0;
+    let arms: Vec<(&str, &str)> =
+        native.lines().filter_map(|line| line.trim().split_once(" => ")).collect();
+    let of = |condition: &str| {
+        let arm = arms.iter().find(|(asked, _)| asked.contains(condition));
+        arm.or(arms.last()).unwrap().1.to_owned()
+    };
+    SYSTEMS.iter().map(|&(condition, name)| (name, of(condition))).collect()
+}
+
+#[test]
+fn the_readmes_platform_table_is_what_native_returns() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let table = readme.split_once("## Platforms").unwrap().1;
+    let rows = table.lines().skip_while(|line| !line.starts_with('|'));
+    let rows: Vec<(&str, &str)> = rows
+        .take_while(|line| line.starts_with('|'))
+        .filter_map(|line| line.trim_matches('|').split_once('|'))
+        .collect();
+    for (system, backend) in backends() {
+        let named = |(names, _): &&(&str, &str)| names.split(',').any(|name| name.trim() == system);
+        let (_, says) = rows.iter().find(named).unwrap_or_else(|| panic!("no row for {system}"));
+        let is_wished = backend.contains("unsupported::");
+        assert_eq!(says.contains("wished"), is_wished, "{system}: {backend}, README: {says}");
+        let is_portable = backend.contains("portable::Portable");
+        let says_so = says.contains("the portable backend");
+        assert_eq!(says_so, is_portable, "{system}: {backend}, README: {says}");
+    }
+}
+
+#[test]
+fn the_page_on_platforms_has_a_column_for_each_system() {
+    let page = fs::read_to_string(root().join("docs/platforms.md")).unwrap();
+    let header = page.lines().find(|line| line.starts_with("| |")).unwrap();
+    let columns: Vec<&str> = header.split('|').map(str::trim).collect();
+    let backend = page.lines().find(|line| line.starts_with("| backend |")).unwrap();
+    let says: Vec<&str> = backend.split('|').map(str::trim).collect();
+    for (system, backend) in backends() {
+        let index = columns.iter().position(|column| *column == system);
+        let index = index.unwrap_or_else(|| panic!("docs/platforms.md has no column for {system}"));
+        let is_wished = backend.contains("unsupported::");
+        assert_eq!(says[index] == "none yet", is_wished, "{system}: {backend}, {}", says[index]);
+    }
+}
+
 #[test]
 fn a_condition_is_seen_wherever_it_stands() {
     for line in [

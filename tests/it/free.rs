@@ -230,7 +230,8 @@ fn time_wait_is_destroyed_where_waiting_takes_too_long() {
 fn what_ends_by_itself_is_waited_for() {
     in_netns("free::what_ends_by_itself_is_waited_for", || {
         // For how long a closed end waits for the other, which is held open here.
-        std::fs::write("/proc/sys/net/ipv4/tcp_fin_timeout", "2").unwrap();
+        // Long enough to be found still waiting on a busy machine.
+        std::fs::write("/proc/sys/net/ipv4/tcp_fin_timeout", "6").unwrap();
         let Some(holder) = leave_over(false) else { return };
         // Its FIN may not be acknowledged at once.
         wait_until(|| !support::list(&["sport 8080 and state fin-wait-2"]).is_empty());

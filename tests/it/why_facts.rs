@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::namespaces::{self, netns_of};
 use crate::netns::{as_nobody, in_netns, is_root};
 use crate::support::{Running, program, skip, sockscope};
 
@@ -129,6 +130,21 @@ fn an_address_is_not_available_for_the_reason_that_is_said() {
         set("ipv6/ip_nonlocal_bind", "1");
         assert_eq!(why(&["[2001:db8::1]:80"])["probe"], "succeeded");
     });
+}
+
+#[test]
+fn the_network_namespace_that_has_the_address_is_named() {
+    let script = "for a in '198.51.100.77/32', '2001:db8::77/128':\n \
+                  subprocess.run(['ip', 'addr', 'add', a, 'dev', 'lo'], check=True)\nup(); ready('ready')";
+    let Some((scene, _)) = namespaces::scene("n", script) else { return };
+    let has_it =
+        format!("network namespace {} ({}/python3) has it", netns_of(scene.pid()), scene.pid());
+    for address in ["198.51.100.77:80", "[2001:db8::77]:80", "[::ffff:198.51.100.77]:80"] {
+        let answer = why(&[address]);
+        assert_eq!(gist(&answer).0, "EADDRNOTAVAIL");
+        assert!(evidence(&answer).contains(&has_it), "{has_it}: {answer:#}");
+    }
+    assert!(!evidence(&why(&["198.51.100.78:80"])).contains("has it"), "that is nobody's");
 }
 
 #[test]

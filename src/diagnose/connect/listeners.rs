@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::diagnose::connect::Case;
+use crate::overlap::{self, Reach};
 use crate::snapshot::Entry;
 use crate::socket::{Family, Interface, Protocol, Socket};
 use crate::state::TcpState;
@@ -72,16 +73,9 @@ pub(super) fn find<'a>(case: &'a Case<'_>) -> Found<'a> {
 /// Returns how well the socket fits the address; `None` when it does not. What is not known of
 /// `IPV6_V6ONLY` is taken as the usual default.
 fn fit(socket: &Socket, to: IpAddr) -> Option<Fit> {
-    let own = socket.local.as_ref()?.canonical_address()?;
-    let is_specific = own == to;
-    let covers = own.is_unspecified()
-        && match (own, to) {
-            (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => true,
-            (IpAddr::V6(_), IpAddr::V4(_)) => socket.v6only != Some(true),
-            (IpAddr::V4(_), IpAddr::V6(_)) => false,
-        };
-    (is_specific || covers).then(|| Fit {
-        is_specific,
+    let reach = overlap::reach(socket, to)?;
+    Some(Fit {
+        is_specific: reach == Reach::Specific,
         is_on_device: socket.interface.is_some(),
         is_of_family: (socket.family == Family::Inet) == to.is_ipv4(),
     })

@@ -4,12 +4,13 @@
 //! Nothing is bound here, and no file is made. What belongs to another namespace is read by a thread
 //! that enters it.
 
-mod addresses;
+pub(super) mod addresses;
 mod path;
 mod rights;
 mod settings;
 mod units;
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use rustix::io::Errno;
@@ -18,7 +19,7 @@ use rustix::net::{AddressFamily, SocketType, socket};
 use self::rights::Rights;
 pub(crate) use self::settings::local_ports;
 use super::{netns, sock_diag};
-use crate::diagnose::{BindFacts, BindRequest, Target};
+use crate::diagnose::{BindFacts, BindRequest, LocalAddress, Target};
 use crate::error::cause;
 use crate::snapshot::{Gap, Missing};
 
@@ -39,6 +40,11 @@ pub(crate) fn gather(request: &BindRequest) -> BindFacts {
         }
     });
     facts.own_netns = own_netns;
+    if let Target::Inet { address, .. } = &request.target
+        && is_missing(*address, &facts)
+    {
+        facts.address_elsewhere = netns::having(*address, facts.netns);
+    }
     facts.uid = Rights::of(&request.by).uid;
     facts.confinement = rights::confinement(request.by.pid);
     facts.descriptors = request.by.pid.and_then(settings::descriptors);
@@ -46,6 +52,17 @@ pub(crate) fn gather(request: &BindRequest) -> BindFacts {
     facts.is_wsl = settings::is_wsl();
     facts.units = units::listening_at(Path::new("/"), &request.target);
     facts
+}
+
+/// Returns whether the binder's namespace is known not to have an address that another may have.
+fn is_missing(address: IpAddr, facts: &BindFacts) -> bool {
+    let address = address.to_canonical();
+    if address.is_unspecified() || address.is_multicast() || address.is_loopback() {
+        return false;
+    }
+    let is_it = |known: &LocalAddress| known.address == address;
+    let has = facts.addresses.as_ref().map(|all| all.iter().any(is_it));
+    facts.is_routed_here.or(has) == Some(false)
 }
 
 /// Reads what depends on this thread's network namespace, which sockets bound to a file belong to, too.

@@ -16,6 +16,7 @@ mod read;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Display;
 use std::mem::MaybeUninit;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use rustix::fs::{CWD, readlinkat_raw, stat};
@@ -30,6 +31,7 @@ use crate::platform::NetnsWish;
 use crate::process::Pid;
 use crate::snapshot::{Gap, Missing};
 use crate::socket::NetnsId;
+use crate::text::Text;
 
 /// One network namespace and the ways to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -270,6 +272,14 @@ impl Namespaces {
         }
         new
     }
+}
+
+/// Returns the namespaces that have an address, but for this one, with their names.
+pub(super) fn having(address: IpAddr, but: Option<NetnsId>) -> BTreeMap<NetnsId, Option<Text>> {
+    let all = Namespaces::everywhere();
+    let mut names = all.names();
+    let with_name = |id| (id, names.remove(&id));
+    all.with_address(address, but).into_iter().map(with_name).collect()
 }
 
 fn not_found(netns: &impl Display, why: impl Into<String>) -> CollectError {

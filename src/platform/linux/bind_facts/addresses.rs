@@ -130,6 +130,16 @@ pub(super) fn read(address: IpAddr, device: Option<&Interface>, facts: &mut Bind
     }
 }
 
+/// Returns whether an interface of this thread's network namespace has the address.
+pub(in super::super) fn is_had_here(address: IpAddr) -> bool {
+    let mut all: Vec<LocalAddress> = Vec::new();
+    let unnamed = |index| Interface { index, name: None };
+    let decode = |message: &[u8]| decode_address(message, unnamed);
+    let body = AddressMessage::default();
+    netlink::dump_route(RTM_GETADDR, body.as_bytes(), &mut all, decode).is_ok()
+        && all.iter().any(|known| known.address == address.to_canonical())
+}
+
 /// Returns the links that are in a VRF or are one, with the index of the VRF, which has routes of its
 /// own.
 fn vrfs(links: &[Link]) -> BTreeMap<u32, u32> {

@@ -5,6 +5,7 @@
 //! else and ends: what the rest of the program opens is never in the wrong namespace.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::IpAddr;
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use super::{Namespace, Namespaces, hinted, is_ours, link_number};
 use crate::error::{CollectError, cause};
 use crate::kernel::KernelPort;
 use crate::platform::Request;
+use crate::platform::linux::bind_facts::addresses;
 use crate::platform::linux::kernel_ports;
 use crate::platform::linux::owners::Descriptor;
 use crate::platform::linux::sock_diag::{self, Dump};
@@ -159,6 +161,23 @@ impl Namespaces {
             self.read_each(&jobs, read_sockets).into_iter().map(|(id, answer)| (Some(id), answer));
         let ours = requests.get(&None).map(|request| (None, sock_diag::dump(request)));
         answers.chain(ours.map(|(id, dump)| (id, dump.map_err(Trouble::Failed)))).collect()
+    }
+
+    /// Returns the namespaces other than this one that have an address. Those that may not be entered do
+    /// not tell.
+    pub(in super::super) fn with_address(
+        &self,
+        address: IpAddr,
+        but: Option<NetnsId>,
+    ) -> BTreeSet<NetnsId> {
+        let others = self.known.values().filter(|each| Some(each.id) != but);
+        let jobs: Vec<(&Namespace, ())> = others.map(|each| (each, ())).collect();
+        let has = |_, way: Way<'_>, ()| match way {
+            Way::Inside => Ok(addresses::is_had_here(address)),
+            Way::Outside(_) => Ok(false),
+        };
+        let answers = self.read_each(&jobs, has).into_iter();
+        answers.filter_map(|(id, has)| has.is_ok_and(|has| has).then_some(id)).collect()
     }
 
     /// Reads which ports the kernel has for itself in some namespaces, as far as it tells; `None` is ours

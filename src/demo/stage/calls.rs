@@ -125,21 +125,13 @@ impl Stage {
         self.kinds.entry(role).and_modify(|kind| *kind = kind.bound());
     }
 
-    /// Calls `bind()`, again for a moment where the lesson wants the port that it just closed: whoever
-    /// lists descriptors in this instant (another `sockscope`, lsof) holds a reference to each open file
-    /// it looks at, and a socket closed meanwhile goes with that reference (`__fput`, fs/file_table.c).
-    #[expect(clippy::disallowed_methods, reason = "patience is measured in time, not in tries")]
+    /// Calls `bind()`, again for a moment where the lesson wants the port that it just closed.
     fn bind_soon(&self, role: Role, address: SocketAddr) -> io::Result<()> {
         let socket = self.get(role)?;
-        let until = Instant::now() + RELEASED;
-        loop {
-            let bound = socket.bind(&address.into());
-            let is_taken = bound.as_ref().is_err_and(|e| errno::name(e) == Some("EADDRINUSE"));
-            if !is_taken || self.is_to_fail || address.port() == 0 || Instant::now() > until {
-                return bound;
-            }
-            std::thread::sleep(Duration::from_millis(1));
+        if self.is_to_fail || address.port() == 0 {
+            return socket.bind(&address.into());
         }
+        bind_when_released(socket, address)
     }
 
     /// Calls `listen()`.
@@ -257,6 +249,12 @@ impl Stage {
     /// Calls `close()`.
     pub fn close(&mut self, role: Role) -> io::Result<()> {
         drop(self.open.remove(&role).ok_or_else(|| unknown(role))?);
+        // A datagram that is sent next shall find nobody. Whether somebody is there, a bind tells; one that
+        // fails to the end is another program's, which has taken the port since.
+        if let Ok(Inet { protocol: Protocol::Udp, local, .. }) = self.place(role) {
+            let probe = Socket::new(Domain::for_address(local), Type::DGRAM, None)?;
+            bind_when_released(&probe, local).ok();
+        }
         self.wire.close(role);
         self.note(role, Syscall::Close, Ok("0".to_owned()))
     }
@@ -541,4 +539,20 @@ pub(super) fn zero(result: io::Result<()>) -> io::Result<String> {
 
 fn bytes(count: usize) -> String {
     format!("{count} byte{}", if count == 1 { "" } else { "s" })
+}
+
+/// Calls `bind()`, and again for a moment while the address is taken: whoever lists descriptors in this
+/// instant (another `sockscope`, lsof) holds a reference to each open file it looks at, and a socket
+/// closed meanwhile goes with that reference (`__fput`, fs/file_table.c).
+#[expect(clippy::disallowed_methods, reason = "patience is measured in time, not in tries")]
+fn bind_when_released(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    let until = Instant::now() + RELEASED;
+    loop {
+        let bound = socket.bind(&address.into());
+        let is_taken = bound.as_ref().is_err_and(|e| errno::name(e) == Some("EADDRINUSE"));
+        if !is_taken || Instant::now() > until {
+            return bound;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }

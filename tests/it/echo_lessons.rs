@@ -14,6 +14,13 @@ struct Server {
     child: Child,
     log: BufReader<ChildStdout>,
     port: u64,
+    /// The ends of what others left at this port before the kernel gave it to this server.
+    earlier: Vec<[Value; 2]>,
+}
+
+/// Both ends of a row.
+fn ends(row: &Value) -> [Value; 2] {
+    [row["local"].clone(), row["peer"].clone()]
 }
 
 impl Server {
@@ -22,8 +29,9 @@ impl Server {
         command.args(["serve", "--json"]).args(arguments).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let log = BufReader::new(child.stdout.take().unwrap());
-        let mut server = Self { child, log, port: 0 };
+        let mut server = Self { child, log, port: 0, earlier: Vec::new() };
         server.port = server.event("listening")["local"]["port"].as_u64().unwrap();
+        server.earlier = server.rows("time-wait").iter().map(ends).collect();
         server
     }
 
@@ -50,7 +58,9 @@ impl Server {
 
     /// Returns the rows of the server's port, at either end, in this state.
     fn rows(&self, state: &str) -> Vec<Value> {
-        support::list(&[&format!("port {} and state {state}", self.port)])
+        let mut rows = support::list(&[&format!("port {} and state {state}", self.port)]);
+        rows.retain(|row| !self.earlier.contains(&ends(row)));
+        rows
     }
 }
 

@@ -22,6 +22,11 @@ fn shown(see: &SeeIt) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// Returns whether the word is an address with a port.
+fn has_port(word: &str) -> bool {
+    word.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+}
+
 /// Returns whether a line of a tool's output is this row's.
 fn is_of(line: &str, entry: &Entry) -> bool {
     let socket = &entry.socket;
@@ -38,7 +43,13 @@ fn is_of(line: &str, entry: &Entry) -> bool {
     let arrows = words.iter().filter_map(|word| word.split_once("->"));
     match peer {
         Some(peer) => pairs.chain(arrows).any(|(one, two)| ends(one, local) && ends(two, peer)),
-        None => words.iter().any(|word| !word.contains("->") && ends(word, local)),
+        // A row with two ends is of somebody who has had the port before.
+        None => words.iter().enumerate().any(|(at, word)| {
+            let is_end = |at: usize| words.get(at).is_some_and(|word| has_port(word));
+            let has_peer =
+                word.contains("->") || is_end(at + 1) || at.checked_sub(1).is_some_and(is_end);
+            ends(word, local) && !has_peer
+        }),
     }
 }
 

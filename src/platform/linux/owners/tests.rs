@@ -473,35 +473,24 @@ fn as_user(uid: u32, prepare: &str) -> Command {
     command
 }
 
-/// Returns how many processes a user without privilege may not read: all that have descriptors.
-fn count_foreign_processes() -> u64 {
-    let mut pids = Vec::new();
-    read_numbers(&open_directory(CWD, c"/proc").unwrap(), &mut buffer(), &mut pids).unwrap();
-    let foreign = pids.into_iter().filter(|&pid| {
-        read_stat(pid).is_ok_and(|stat| {
-            stat.is_some_and(|stat| !stat.is_kernel_thread() && !stat.is_zombie())
-        })
-    });
-    u64::try_from(foreign.count()).unwrap()
-}
-
 #[test]
 fn nobody_sees_its_own_sockets_and_is_told_how_many_processes_it_cannot_read() {
     if !is_root() {
         return skip("needs root, to become another user");
     }
-    let lines = report(&mut as_user(3_999_999_998, "true"));
+    // In a PID namespace, so that exactly three processes are others', whatever other tests start.
+    let mut inside = Command::new("unshare");
+    let sleepers = "for _ in 1 2 3; do sleep 600 & done";
+    let command = as_user(3_999_999_998, sleepers);
+    inside.args(["-p", "-f", "--mount-proc"]).arg(command.get_program()).args(command.get_args());
+    let lines = report(&mut inside);
     assert_eq!(lines[..2], ["own 1", "others false"]);
-    let [gap] = &lines[2..] else { panic!("one gap: {lines:?}") };
-    let count: u64 = gap
-        .strip_prefix("gap permission denied | Some(")
-        .and_then(|rest| {
-            rest.strip_suffix(") | run as root (sudo) to see other users' processes")?.parse().ok()
-        })
-        .expect(gap);
-    // Other tests start and end processes meanwhile.
-    let expected = count_foreign_processes();
-    assert!(count.abs_diff(expected) < expected / 2, "{count} of {expected}");
+    assert_eq!(
+        lines[2],
+        "gap permission denied | Some(3) | run as root (sudo) to see other users' processes"
+    );
+    assert!(lines[3].contains("processes outside this PID namespace cannot be seen"), "{lines:?}");
+    assert_eq!(lines.len(), 4);
 }
 
 #[test]

@@ -6,24 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket
 use std::process::{Command, Stdio};
 
 use crate::netns::{as_nobody, in_netns, is_root};
-use crate::support::{self, program, skip, sockscope};
-
-/// What a run left.
-#[derive(Debug)]
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-fn ran(command: &mut Command) -> Ran {
-    let output = command.output().unwrap();
-    Ran {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
-}
+use crate::support::{self, Ran, program, ran, skip, sockscope};
 
 fn close(arguments: &[&str]) -> Ran {
     ran(sockscope().arg("close").args(arguments))

@@ -2,15 +2,14 @@
 //! sockets with the same owners from `/proc/net`, and what that costs is a gap.
 
 use std::collections::BTreeSet;
-use std::io::Read as _;
-use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::process::Command;
 
 use rustix::net::{AddressFamily, Protocol, SocketFlags, SocketType, ipproto, socket_with};
 use serde_json::Value;
 
-use crate::netns::{in_netns, is_root};
+use crate::netns::{in_netns, internet_scene, is_root};
 use crate::support::{self, program, skip};
 
 /// Python that becomes a command to which the kernel says what qemu and old kernels say: that there is no
@@ -88,30 +87,8 @@ fn told(listing: &Value) -> Vec<String> {
     rows
 }
 
-fn connect(listener: &TcpListener) -> TcpStream {
-    let port = listener.local_addr().unwrap().port();
-    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap()
-}
-
 /// A scene with every protocol in it that may be made here, kept as long as what this returns.
 fn scene() -> Vec<Box<dyn std::any::Any>> {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let dual_stack = TcpListener::bind("[::]:0").unwrap();
-    let mapped = (connect(&dual_stack), dual_stack.accept().unwrap());
-    let half_closed = (connect(&listener), listener.accept().unwrap());
-    half_closed.0.shutdown(Shutdown::Write).unwrap();
-    let (first, (mut second, _)) = (connect(&listener), listener.accept().unwrap());
-    drop(first);
-    assert_eq!(second.read(&mut [0]).unwrap(), 0);
-    drop(second);
-    let unaccepted = connect(&listener);
-
-    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let connected = UdpSocket::bind("127.0.0.1:0").unwrap();
-    connected.connect(udp.local_addr().unwrap()).unwrap();
-    connected.send(b"unread").unwrap();
-    let udp6 = UdpSocket::bind(SocketAddr::from((Ipv6Addr::LOCALHOST, 0))).unwrap();
-
     let unix = UnixListener::bind(
         std::env::temp_dir().join(format!("sockscope-fallback-{}", std::process::id())),
     )
@@ -119,8 +96,7 @@ fn scene() -> Vec<Box<dyn std::any::Any>> {
     let waiting = UnixStream::connect(unix.local_addr().unwrap().as_pathname().unwrap()).unwrap();
     std::fs::remove_file(unix.local_addr().unwrap().as_pathname().unwrap()).unwrap();
     let mut kept: Vec<Box<dyn std::any::Any>> = vec![
-        Box::new((listener, dual_stack, mapped, half_closed, unaccepted)),
-        Box::new((udp, connected, udp6)),
+        Box::new(internet_scene()),
         Box::new((unix, waiting, UnixStream::pair().unwrap(), UnixDatagram::unbound().unwrap())),
     ];
     let open = |family, kind, protocol: Option<Protocol>| {

@@ -8,33 +8,9 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::netns::{alone, as_nobody, in_netns};
-use crate::support::{self, Running, program, skip, sockscope, wait_until};
+use crate::support::{self, Ran, Running, program, ran, skip, sockscope, wait_until};
 
 const PORT: u16 = 8080;
-
-/// What a run left.
-#[derive(Debug)]
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Ran {
-    #[track_caller]
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-}
-
-fn ran(command: &mut Command) -> Ran {
-    let output = command.output().unwrap();
-    Ran {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
-}
 
 fn free(arguments: &[&str]) -> Ran {
     ran(sockscope().args(["free", "8080"]).args(arguments))

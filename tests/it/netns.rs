@@ -1,8 +1,37 @@
 //! Tests in private network namespaces, and as another user (Linux).
 
+use std::io::Read as _;
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 
 use crate::support::{program, skip};
+
+/// Makes TCP sockets in each state that lasts, in both families, and UDP sockets, kept as long as what
+/// this returns. One connection is over: it is closed here first, then there, which leaves TIME_WAIT.
+pub(crate) fn internet_scene() -> impl Sized {
+    let connect = |listener: &TcpListener| {
+        let port = listener.local_addr().unwrap().port();
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap()
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let dual_stack = TcpListener::bind("[::]:0").unwrap();
+    let established = (connect(&listener), listener.accept().unwrap());
+    let mapped = (connect(&dual_stack), dual_stack.accept().unwrap());
+    let half_closed = (connect(&listener), listener.accept().unwrap());
+    half_closed.0.shutdown(Shutdown::Write).unwrap();
+    let (first, (mut second, _)) = (connect(&listener), listener.accept().unwrap());
+    drop(first);
+    assert_eq!(second.read(&mut [0]).unwrap(), 0);
+    drop(second);
+    let unaccepted = connect(&listener);
+
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let connected = UdpSocket::bind("127.0.0.1:0").unwrap();
+    connected.connect(udp.local_addr().unwrap()).unwrap();
+    connected.send(b"unread").unwrap();
+    let udp6 = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).unwrap();
+    (listener, dual_stack, established, mapped, half_closed, unaccepted, [udp, connected, udp6])
+}
 
 /// Runs the body of the test called `name` (its full path, as `cargo test` prints it) in a network
 /// namespace of its own with `lo` up: there the listing is known to the last row. The test binary is

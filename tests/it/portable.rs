@@ -2,8 +2,7 @@
 //! same sockets, and differ only in what the portable one declares.
 
 use std::collections::BTreeSet;
-use std::io::Read as _;
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
@@ -15,7 +14,7 @@ use sockscope::snapshot::{Entry, Missing, Snapshot};
 use sockscope::socket::Protocol;
 use sockscope::state::TcpState;
 
-use crate::netns::in_netns;
+use crate::netns::{in_netns, internet_scene};
 
 /// What both backends must tell alike of a row: everything but numbers only one of them has.
 fn told_by_both(entry: &Entry) -> String {
@@ -51,12 +50,6 @@ fn rows(snapshot: &Snapshot) -> Vec<String> {
     rows
 }
 
-/// Connects to the listener, by IPv4 whatever it listens on.
-fn connect(listener: &TcpListener) -> TcpStream {
-    let port = listener.local_addr().unwrap().port();
-    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap()
-}
-
 /// Lists natively until no FIN is on its way: its acknowledgement may take 40 ms.
 fn settled() -> Snapshot {
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -74,26 +67,7 @@ fn settled() -> Snapshot {
 #[test]
 fn portable_and_native_list_the_same_sockets() {
     in_netns("portable::portable_and_native_list_the_same_sockets", || {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let dual_stack = TcpListener::bind("[::]:0").unwrap();
-        let _established = (connect(&listener), listener.accept().unwrap());
-        let _mapped = (connect(&dual_stack), dual_stack.accept().unwrap());
-        let half_closed = (connect(&listener), listener.accept().unwrap());
-        half_closed.0.shutdown(Shutdown::Write).unwrap();
-
-        // Closed here first, then there: TIME_WAIT, which nobody owns.
-        let (first, (mut second, _)) = (connect(&listener), listener.accept().unwrap());
-        drop(first);
-        assert_eq!(second.read(&mut [0]).unwrap(), 0);
-        drop(second);
-
-        let _unaccepted = connect(&listener);
-
-        let unconnected = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let connected = UdpSocket::bind("127.0.0.1:0").unwrap();
-        connected.connect(unconnected.local_addr().unwrap()).unwrap();
-        let _inet6 = UdpSocket::bind("[::1]:0").unwrap();
-
+        let _kept = internet_scene();
         let native = settled();
         let portable = collect(&mut Portable::new());
         assert_eq!(rows(&portable), rows(&native));

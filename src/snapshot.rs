@@ -230,6 +230,19 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Returns the same picture with these rows in place of its own.
+    #[must_use]
+    pub fn with_entries(&self, entries: Vec<Entry>) -> Self {
+        Self {
+            collected_at: self.collected_at,
+            platform: self.platform.clone(),
+            current_netns: self.current_netns,
+            entries,
+            unread: self.unread.clone(),
+            notes: self.notes.clone(),
+        }
+    }
+
     /// Returns every gap that matters to the rows present: what the backend could not read, and how
     /// many of the rows have a hidden owner because of it.
     pub fn gaps(&self) -> Vec<Gap> {

@@ -149,7 +149,7 @@ fn only_one<'a>(
 
 fn write_rows(entries: Vec<Entry>, from: &Snapshot, io: &mut Io<'_>) -> io::Result<()> {
     let names = ResolvedNames::default();
-    let mut shown = Snapshot { entries, ..from.clone() };
+    let mut shown = from.with_entries(entries);
     sort(&mut shown.entries, &[]);
     // The listing's, and what a socket is named by.
     let columns = [column::DEFAULT, &[Column::Cookie]].concat();

@@ -97,7 +97,7 @@ fn tell_gaps(
         summary::lines(&snapshot)
     } else {
         keep_what_matters(&mut snapshot, &plan.filter);
-        Vec::from_iter(summary::summary(&snapshot))
+        Vec::from_iter(summary::summary(&snapshot, "-v"))
     };
     for line in lines {
         writeln!(io.stderr, "{line}")?;

@@ -76,7 +76,7 @@ pub fn run(args: &PortArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         write(&report, &PortOptions { services: &names, is_named: is_chosen, width }, io.stdout)?;
     }
     io.stdout.flush()?;
-    if let Some(line) = summary::summary(&snapshot) {
+    if let Some(line) = summary::summary(&snapshot, "--json") {
         writeln!(io.stderr, "{line}")?;
     }
     Ok(if report.is_held() { Exit::Found } else { Exit::Nothing })

@@ -100,8 +100,9 @@ pub fn run(args: &ShowArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
             if let Wanted::Number(number @ 1..=65535) = wanted {
                 writeln!(io.stderr, "hint: it is no cookie and no inode; a port is :{number}")?;
             }
-            // It may be where we could not look.
+            // It may be where we could not look; how the rest was read is not asked.
             snapshot.entries.clear();
+            snapshot.notes.clear();
             snapshot.unread.retain(|gap| gap.what == Missing::Namespaces);
             for line in summary::lines(&snapshot) {
                 writeln!(io.stderr, "{line}")?;
@@ -145,7 +146,7 @@ fn read_options(entry: &Entry, io: &mut Io<'_>) -> anyhow::Result<Option<SocketO
 /// Lists the sockets to choose from, and says how.
 fn list_choices(several: &[&Entry], snapshot: &Snapshot, io: &mut Io<'_>) -> anyhow::Result<Exit> {
     let first = several.iter().take(CHOICES).map(|entry| (*entry).clone()).collect();
-    let shown = Snapshot { entries: first, ..snapshot.clone() };
+    let shown = snapshot.with_entries(first);
     let has_cookies = shown.entries.iter().all(|entry| entry.socket.cookie.is_some());
     let columns = [
         if has_cookies { Column::Cookie } else { Column::Inode },

@@ -296,7 +296,7 @@ fn show<'a>(
     keep_what_matters(&mut snapshot);
     write(&snapshot, io.stdout)?;
     io.stdout.flush()?;
-    if let Some(line) = summary::summary(&snapshot) {
+    if let Some(line) = summary::summary(&snapshot, "--json") {
         writeln!(io.stderr, "{line}")?;
     }
     Ok(())

@@ -166,10 +166,10 @@ fn holds_port(newcomer: &Newcomer, holder: &Socket) -> bool {
 
 /// Returns whether the two addresses meet.
 fn overlaps(newcomer: &Newcomer, holder: &Socket, facts: &BindFacts) -> Known {
-    let theirs = holder.local.as_ref().and_then(Endpoint::address)?;
+    let their_address = holder.local.as_ref().and_then(Endpoint::address)?;
     let v6only = v6only(holder, facts);
     let ours = place(newcomer.address, newcomer.v6only);
-    let their_place = place(theirs, v6only);
+    let their_place = place(their_address, v6only);
     // An IPv6 socket that was connected, not bound, passes for any IPv4 address, too: what it has in
     // place of one is LOOPBACK4_IPV6, and only IPV6_V6ONLY says that this counts for nothing.
     // Bound to one address it always has that option (__inet6_bind, linux/net/ipv6/af_inet6.c).
@@ -186,9 +186,7 @@ fn overlaps(newcomer: &Newcomer, holder: &Socket, facts: &BindFacts) -> Known {
     let both = |ours, theirs| match meet(ours, theirs) {
         Meet::Always => true,
         Meet::Never => false,
-        Meet::SameAddress => {
-            theirs_is_ours(newcomer.address, holder.local.as_ref().and_then(Endpoint::address))
-        }
+        Meet::SameAddress => their_address.to_canonical() == newcomer.address.to_canonical(),
     };
     match (ours, their_place) {
         (Some(ours), Some(theirs)) => Some(both(ours, theirs)),
@@ -197,10 +195,6 @@ fn overlaps(newcomer: &Newcomer, holder: &Socket, facts: &BindFacts) -> Known {
         (None, Some(theirs)) => same(both(Place::AnyV6, theirs), both(Place::Dual, theirs)),
         (None, None) => Some(true),
     }
-}
-
-fn theirs_is_ours(ours: IpAddr, theirs: Option<IpAddr>) -> bool {
-    theirs.is_some_and(|theirs| theirs.to_canonical() == ours.to_canonical())
 }
 
 /// Whether a socket in the state cannot have got its address by `connect` or `accept`.

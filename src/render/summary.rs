@@ -4,8 +4,8 @@ use crate::render::sanitize;
 use crate::snapshot::{Gap, Missing, Snapshot};
 
 /// Returns one line, without its end, that names the most important gap, how to close it, and how
-/// many more there are; `None` when nothing is missing.
-pub fn summary(snapshot: &Snapshot) -> Option<String> {
+/// many more there are and by which flag they are told (`-v`, `--json`); `None` when nothing is missing.
+pub fn summary(snapshot: &Snapshot, flag: &str) -> Option<String> {
     let mut gaps = snapshot.gaps();
     if gaps.iter().any(|gap| gap.what == Missing::Owners) {
         // They are why the owners are hidden: one gap, not two.
@@ -15,8 +15,8 @@ pub fn summary(snapshot: &Snapshot) -> Option<String> {
     let (first, more) = gaps.split_first()?;
     let others = match more.len() {
         0 => String::new(),
-        1 => " (+1 more gap, see -v)".to_owned(),
-        more => format!(" (+{more} more gaps, see -v)"),
+        1 => format!(" (+1 more gap, see {flag})"),
+        more => format!(" (+{more} more gaps, see {flag})"),
     };
     Some(line(first, snapshot.entries.len()) + &others)
 }
@@ -85,7 +85,7 @@ mod tests {
         let mut snapshot = fixture::snapshot();
         snapshot.unread.clear();
         snapshot.entries.clear();
-        assert_eq!(summary(&snapshot), None);
+        assert_eq!(summary(&snapshot, "-v"), None);
     }
 
     #[test]
@@ -93,7 +93,7 @@ mod tests {
         let mut snapshot = fixture::snapshot();
         snapshot.unread.retain(|gap| gap.what == Missing::Descriptors);
         assert_eq!(
-            summary(&snapshot).unwrap(),
+            summary(&snapshot, "-v").unwrap(),
             "1 of 18 sockets has a hidden owner: permission denied; \
              hint: run as root (sudo) to see other users' processes"
         );
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn hidden_owners_matter_most_and_the_rest_is_counted() {
-        let line = summary(&fixture::snapshot()).unwrap();
+        let line = summary(&fixture::snapshot(), "-v").unwrap();
         assert!(line.starts_with("1 of 18 sockets has a hidden owner: "), "{line}");
         assert!(line.ends_with(" (+1 more gap, see -v)"), "{line}");
     }
@@ -112,7 +112,7 @@ mod tests {
         snapshot.unread.retain(|gap| gap.what == Missing::Sockets);
         snapshot.entries.clear();
         assert_eq!(
-            summary(&snapshot).unwrap(),
+            summary(&snapshot, "-v").unwrap(),
             "sockets could not be read (udplite over inet6): module not loaded"
         );
     }
@@ -122,7 +122,7 @@ mod tests {
         let mut snapshot = fixture::snapshot();
         snapshot.entries.clear();
         snapshot.unread.retain(|gap| gap.what == Missing::Descriptors);
-        assert!(summary(&snapshot).unwrap().starts_with("the descriptors of 41 processes"));
+        assert!(summary(&snapshot, "-v").unwrap().starts_with("the descriptors of 41 processes"));
     }
 
     #[test]
@@ -135,6 +135,6 @@ mod tests {
     fn it_is_one_line_whatever_the_system_says() {
         let mut snapshot = fixture::snapshot();
         snapshot.unread = vec![Gap::new(Missing::Sockets, "two\nlines\x1b[2J")];
-        assert!(!summary(&snapshot).unwrap().contains(char::is_control));
+        assert!(!summary(&snapshot, "-v").unwrap().contains(char::is_control));
     }
 }

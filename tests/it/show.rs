@@ -44,6 +44,15 @@ fn assert_says(page: &str, sentences: &[&str]) {
     }
 }
 
+#[test]
+fn a_number_of_no_socket_is_told_without_how_the_others_were_read() {
+    let output = support::output(support::sockscope().args(["show", "18446744073709551615"]));
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.starts_with("sockscope: no socket is 18446744073709551615\n"), "{stderr}");
+    assert!(!stderr.contains("owners: found"), "{stderr}");
+}
+
 fn me() -> String {
     format!("(PID {})", std::process::id())
 }

@@ -817,7 +817,7 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__schema)
-            opts="-h --help list port why free show doctor"
+            opts="-h --help list port why free show doctor pick wait connect"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -899,7 +899,7 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__wait)
-            opts="-t -q -h --timeout --reuseaddr --quiet --help listen free connect"
+            opts="-t -q -h --timeout --reuseaddr --json --quiet --help listen free connect"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

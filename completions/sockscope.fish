@@ -170,11 +170,12 @@ complete -c sockscope -n "__fish_sockscope_using_subcommand pick" -s n -l count 
 complete -c sockscope -n "__fish_sockscope_using_subcommand pick" -s a -l address -d 'Free at this IP address, whatever it is at others' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand pick" -s t -l tcp -d 'Free for TCP, whatever it is for UDP; without -t and -u it must be for both'
 complete -c sockscope -n "__fish_sockscope_using_subcommand pick" -s u -l udp -d 'Free for UDP'
-complete -c sockscope -n "__fish_sockscope_using_subcommand pick" -l json -d 'One JSON document'
+complete -c sockscope -n "__fish_sockscope_using_subcommand pick" -l json -d 'One JSON document (see sockscope schema pick)'
 complete -c sockscope -n "__fish_sockscope_using_subcommand pick" -l exec -d 'Run CMD with the port; see below'
 complete -c sockscope -n "__fish_sockscope_using_subcommand pick" -s h -l help -d 'Print help'
 complete -c sockscope -n "__fish_sockscope_using_subcommand wait" -s t -l timeout -d 'Longest wait; 0 looks once' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand wait" -l reuseaddr -d 'With free: for a program that sets SO_REUSEADDR, as most servers do'
+complete -c sockscope -n "__fish_sockscope_using_subcommand wait" -l json -d 'One JSON document, also when time is up (see sockscope schema wait)'
 complete -c sockscope -n "__fish_sockscope_using_subcommand wait" -s q -l quiet -d 'Tell nothing but errors'
 complete -c sockscope -n "__fish_sockscope_using_subcommand wait" -s h -l help -d 'Print help'
 complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -s p -l port -d 'The port, if ADDR has none; 0 takes a free one and tells which' -r
@@ -206,7 +207,7 @@ complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -s u -l udp
 complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -l half-close -d 'End our side once all is sent (shutdown), with --hold too; without, that is always done'
 complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -l framed -d 'Messages with a header: its length in two bytes, JSON with content-length, the content'
 complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -l reset -d 'Close by RST instead of FIN (SO_LINGER with 0 seconds): no TIME_WAIT'
-complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -l json -d 'The result as JSON'
+complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -l json -d 'The result as JSON (see sockscope schema connect)'
 complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -s h -l help -d 'Print help'
 complete -c sockscope -n "__fish_sockscope_using_subcommand show" -l netns -d 'Network namespaces: all, PID, NAME or current' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand show" -l replay -d 'Show from a recording; - reads it from stdin' -r -F

@@ -176,7 +176,7 @@ module completions {
     --tcp(-t)                 # Free for TCP, whatever it is for UDP; without -t and -u it must be for both
     --udp(-u)                 # Free for UDP
     --address(-a): string     # Free at this IP address, whatever it is at others
-    --json                    # One JSON document
+    --json                    # One JSON document (see sockscope schema pick)
     --exec                    # Run CMD with the port; see below
     --help(-h)                # Print help
   ]
@@ -189,6 +189,7 @@ module completions {
   export extern "sockscope wait" [
     --timeout(-t): string     # Longest wait; 0 looks once
     --reuseaddr               # With free: for a program that sets SO_REUSEADDR, as most servers do
+    --json                    # One JSON document, also when time is up (see sockscope schema wait)
     --quiet(-q)               # Tell nothing but errors
     --help(-h)                # Print help
     event: string@"nu-complete sockscope wait event" # What to wait for: listen, free or connect
@@ -231,7 +232,7 @@ module completions {
     --reset                   # Close by RST instead of FIN (SO_LINGER with 0 seconds): no TIME_WAIT
     --timeout: string         # Give up when nothing moves for so long [default: 30s; over UDP, 1s for each datagram]
     --seed: string            # Which pseudo-random bytes to send
-    --json                    # The result as JSON
+    --json                    # The result as JSON (see sockscope schema connect)
     --help(-h)                # Print help
     address: string           # Whom to connect to
     text?: string             # A line to send
@@ -301,7 +302,7 @@ module completions {
   ]
 
   def "nu-complete sockscope schema of" [] {
-    [ "list" "port" "why" "free" "show" "doctor" ]
+    [ "list" "port" "why" "free" "show" "doctor" "pick" "wait" "connect" ]
   }
 
   # Print the JSON Schema of what a command writes with --json

@@ -22,6 +22,7 @@ use crate::echo::client::{
 };
 use crate::echo::error::{Cause, EchoError};
 use crate::platform::limits;
+use crate::render::json::schema_of;
 use crate::socket::Protocol;
 
 /// The arguments of `sockscope connect`.
@@ -76,7 +77,7 @@ pub struct ConnectArgs {
     /// Which pseudo-random bytes to send
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// The result as JSON
+    /// The result as JSON (see sockscope schema connect)
     #[arg(long)]
     pub json: bool,
 }
@@ -336,11 +337,18 @@ impl Meter {
 /// The schema of the JSON result: fields may be added to it, never renamed.
 const SCHEMA: &str = "sockscope.connect/1";
 
-#[derive(Serialize)]
+/// What a run of the client found.
+#[derive(Serialize, schemars::JsonSchema)]
 struct Wire<'a> {
+    /// The name and version of this schema: `sockscope.connect/1`.
     schema: &'static str,
     #[serde(flatten)]
     report: &'a Report,
+}
+
+/// Returns the JSON Schema of the result.
+pub(super) fn schema() -> String {
+    schema_of::<Wire<'_>>()
 }
 
 fn write_report(report: &Report, stdout: &mut dyn Write) -> io::Result<()> {
@@ -408,6 +416,7 @@ fn format_size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::json::conformance;
     use clap::Parser as _;
 
     #[derive(Debug, clap::Parser)]
@@ -477,6 +486,12 @@ mod tests {
     fn a_datagram_that_cannot_be_is_refused_before_it_is_sent() {
         let args = parse(&["8080", "--udp", "--size", "65508"]).unwrap();
         assert!(args.source().is_err());
+    }
+
+    #[test]
+    fn the_committed_schema_is_current_and_documented() {
+        conformance::assert_committed("connect.schema.json", &schema());
+        conformance::assert_documented(&schema());
     }
 
     #[test]

@@ -4,6 +4,9 @@
 //! UDP: that is tried, under a lock that all picks respect ([`claim`]).
 
 mod claim;
+mod json;
+
+pub(super) use json::schema;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -14,7 +17,6 @@ use std::ops::RangeInclusive;
 
 use anyhow::Context as _;
 use clap::Args;
-use serde::Serialize;
 use socket2::Socket;
 
 use crate::cli::error::Failure;
@@ -50,7 +52,7 @@ pub struct PickArgs {
     /// Free at this IP address, whatever it is at others
     #[arg(short, long, value_name = "ADDR", value_parser = parse_address)]
     pub address: Option<IpAddr>,
-    /// One JSON document
+    /// One JSON document (see sockscope schema pick)
     #[arg(long, conflicts_with = "exec")]
     pub json: bool,
     /// Run CMD with the port; see below
@@ -204,28 +206,9 @@ fn taken(wish: &Wish, candidates: &[u16]) -> BTreeSet<u16> {
         .collect()
 }
 
-/// The schema of the JSON: fields may be added to it, never renamed.
-const SCHEMA: &str = "sockscope.pick/1";
-
-#[derive(Serialize)]
-struct Wire<'a> {
-    schema: &'static str,
-    protocols: Vec<Protocol>,
-    /// Null for all.
-    address: Option<IpAddr>,
-    ports: &'a [u16],
-}
-
 fn write(picked: &[u16], args: &PickArgs, io: &mut Io<'_>) -> anyhow::Result<()> {
     if args.json {
-        let wire = Wire {
-            schema: SCHEMA,
-            protocols: args.protocols(),
-            address: args.address,
-            ports: picked,
-        };
-        writeln!(io.stdout, "{}", serde_json::to_string(&wire)?)?;
-        return Ok(());
+        return json::write(picked, args, io.stdout);
     }
     for port in picked {
         writeln!(io.stdout, "{port}")?;

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::{Exit, Io};
+use crate::cli::{Exit, Io, connect, pick, wait};
 use crate::render::{diagnosis, doctor, free, json, port, show};
 
 /// The arguments of `sockscope schema`.
@@ -24,6 +24,9 @@ pub enum Schema {
     Free,
     Show,
     Doctor,
+    Pick,
+    Wait,
+    Connect,
 }
 
 /// Writes the schema.
@@ -35,6 +38,9 @@ pub fn run(args: &SchemaArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         Schema::Free => free::json::schema(),
         Schema::Show => show::json::schema(),
         Schema::Doctor => doctor::schema(),
+        Schema::Pick => pick::schema(),
+        Schema::Wait => wait::schema(),
+        Schema::Connect => connect::schema(),
     };
     io.stdout.write_all(schema.as_bytes())?;
     Ok(Exit::Found)

@@ -7,7 +7,10 @@
 
 mod connect;
 mod free;
+mod json;
 mod listen;
+
+pub(super) use json::schema;
 
 use std::ffi::OsString;
 use std::thread;
@@ -45,6 +48,9 @@ pub struct WaitArgs {
     /// With free: for a program that sets SO_REUSEADDR, as most servers do
     #[arg(long)]
     pub reuseaddr: bool,
+    /// One JSON document, also when time is up (see sockscope schema wait)
+    #[arg(long, conflicts_with = "command")]
+    pub json: bool,
     /// Tell nothing but errors
     #[arg(short, long)]
     pub quiet: bool,
@@ -113,11 +119,15 @@ pub fn run(args: &WaitArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
     if args.reuseaddr && args.event != Event::Free {
         return Err(Failure::new("--reuseaddr is for: sockscope wait free").into());
     }
-    let missed = match args.event {
-        Event::Listen => poll(args, io, listen::holds)?,
-        Event::Free => poll(args, io, |targets| free::holds(targets, args.reuseaddr))?,
-        Event::Connect => connect::wait(args, io)?,
-    };
+    let (missed, waited) = clock::timed(|| match args.event {
+        Event::Listen => poll(args, io, listen::holds),
+        Event::Free => poll(args, io, |targets| free::holds(targets, args.reuseaddr)),
+        Event::Connect => connect::wait(args, io),
+    });
+    let missed = missed?;
+    if args.json {
+        return json::write(args, &missed, waited, io);
+    }
     if missed.is_empty() {
         return match &*args.command {
             [] => Ok(Exit::Found),
@@ -125,7 +135,7 @@ pub fn run(args: &WaitArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         };
     }
     if !args.quiet {
-        report(args, missed, io)?;
+        report(args, &missed, io)?;
     }
     Ok(Exit::Nothing)
 }
@@ -145,7 +155,25 @@ enum Why {
     Answer(String),
 }
 
-fn report(args: &WaitArgs, missed: Vec<Missed<'_>>, io: &mut Io<'_>) -> anyhow::Result<()> {
+/// What is there instead.
+#[derive(Debug, Default)]
+struct Instead {
+    /// Sentences.
+    facts: Vec<String>,
+    /// The command that tells more.
+    hint: Option<String>,
+}
+
+impl Why {
+    fn explain(&self) -> anyhow::Result<Instead> {
+        match self {
+            Self::Look(targets) => explain(targets),
+            Self::Answer(answer) => Ok(Instead { facts: vec![answer.clone()], hint: None }),
+        }
+    }
+}
+
+fn report(args: &WaitArgs, missed: &[Missed<'_>], io: &mut Io<'_>) -> anyhow::Result<()> {
     let time = humantime::format_duration(args.timeout);
     let after =
         if args.timeout.is_zero() { String::new() } else { format!("timed out after {time}: ") };
@@ -153,11 +181,8 @@ fn report(args: &WaitArgs, missed: Vec<Missed<'_>>, io: &mut Io<'_>) -> anyhow::
         missed.iter().map(|one| args.event.missed(&sanitize::string(one.target))).collect();
     writeln!(io.stderr, "sockscope: {after}{}", words.join(", "))?;
     for Missed { why, .. } in missed {
-        let lines = match why {
-            Why::Look(targets) => explain(&targets)?,
-            Why::Answer(line) => vec![line],
-        };
-        for line in lines {
+        let Instead { facts, hint } = why.explain()?;
+        for line in facts.into_iter().chain(hint.map(|hint| format!("hint: {hint}"))) {
             writeln!(io.stderr, "{line}")?;
         }
     }
@@ -220,15 +245,15 @@ fn poll<'a>(
 }
 
 /// Says what is there instead.
-fn explain(binds: &[Target]) -> anyhow::Result<Vec<String>> {
+fn explain(binds: &[Target]) -> anyhow::Result<Instead> {
     match binds.first() {
         Some(Target::Inet { protocol, port, .. }) => explain_port(*protocol, *port),
-        Some(Target::Unix(name)) => Ok(vec![listen::explain_path(name)]),
-        None => Ok(Vec::new()),
+        Some(Target::Unix(name)) => Ok(listen::explain_path(name)),
+        None => Ok(Instead::default()),
     }
 }
 
-fn explain_port(protocol: Protocol, number: u16) -> anyhow::Result<Vec<String>> {
+fn explain_port(protocol: Protocol, number: u16) -> anyhow::Result<Instead> {
     let request = Request {
         protocols: vec![protocol],
         ports: Some(PortWish::Local(number..=number)),
@@ -241,13 +266,12 @@ fn explain_port(protocol: Protocol, number: u16) -> anyhow::Result<Vec<String>> 
         collected = platform::native().collect(&Request { owners: true, ..request })?;
     }
     let report = port::report(&join(collected), number);
-    let mut lines = verdicts(&report);
+    let mut facts = verdicts(&report);
     if let Some(milliseconds) = longest_time_wait(&report.left_over) {
         let seconds = milliseconds.div_ceil(1000);
-        lines.push(format!("the last TIME_WAIT of port {number} ends in {seconds} s"));
+        facts.push(format!("the last TIME_WAIT of port {number} ends in {seconds} s"));
     }
-    lines.push(format!("hint: sockscope why {protocol}:{number}"));
-    Ok(lines)
+    Ok(Instead { facts, hint: Some(format!("sockscope why {protocol}:{number}")) })
 }
 
 #[cfg(test)]

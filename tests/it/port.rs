@@ -138,6 +138,9 @@ fn the_schemas_are_printed() {
         ("port", "port.schema.json"),
         ("show", "show.schema.json"),
         ("doctor", "doctor.schema.json"),
+        ("pick", "pick.schema.json"),
+        ("wait", "wait.schema.json"),
+        ("connect", "connect.schema.json"),
     ] {
         let output = support::output(sockscope().args(["schema", command]));
         let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(file);

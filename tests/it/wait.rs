@@ -7,6 +7,8 @@ use std::os::unix::net::UnixListener;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::netns::{as_nobody, in_netns};
 use crate::support::{self, skip, sockscope};
 
@@ -57,6 +59,43 @@ fn it_ends_when_something_listens_and_connects_to_nobody() {
         assert_reached(child, Instant::now());
         listener.set_nonblocking(true).unwrap();
         assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    });
+}
+
+/// The one document of `--json`, and the exit code.
+fn json(arguments: &[&str]) -> (Value, Option<i32>) {
+    let output = wait(arguments).args(["-t", "0", "--json"]).output().unwrap();
+    assert!(output.stderr.is_empty(), "{output:?}");
+    (serde_json::from_slice(&output.stdout).unwrap(), output.status.code())
+}
+
+#[test]
+fn json_tells_of_each_target_whether_it_held_and_what_is_there_instead() {
+    in_netns("wait::json_tells_of_each_target_whether_it_held_and_what_is_there_instead", || {
+        let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 7001)).unwrap();
+        let (reached, code) = json(&["listen", "7001"]);
+        assert_eq!((&reached["schema"], code), (&"sockscope.wait/1".into(), Some(0)));
+        assert_eq!((&reached["event"], &reached["reached"]), (&"listen".into(), &true.into()));
+        assert!(reached["waited_ms"].is_u64());
+        let held = serde_json::json!({
+            "target": "7001", "reached": true, "instead": [], "hint": null
+        });
+        assert_eq!(reached["targets"], Value::from(vec![held.clone()]));
+
+        let (missed, code) = json(&["listen", "7001", "7002"]);
+        assert_eq!((&missed["reached"], code), (&false.into(), Some(1)));
+        assert_eq!(missed["targets"][0], held);
+        assert_eq!(missed["targets"][1]["target"], "7002");
+        assert_eq!(missed["targets"][1]["hint"], "sockscope why tcp:7002");
+        assert_eq!(missed["targets"][1]["instead"], serde_json::json!(["nobody holds port 7002"]));
+
+        let (free, code) = json(&["free", "7001"]);
+        assert_eq!((&free["event"], code), (&"free".into(), Some(1)));
+        let (connected, code) = json(&["connect", "127.0.0.1:7001"]);
+        assert_eq!((&connected["reached"], code), (&true.into(), Some(0)));
+        let (refused, code) = json(&["connect", "127.0.0.1:7002"]);
+        assert_eq!((&refused["targets"][0]["hint"], code), (&Value::Null, Some(1)));
+        assert_eq!(refused["targets"][0]["instead"].as_array().unwrap().len(), 1);
     });
 }
 

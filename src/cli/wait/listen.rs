@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::cli::wait::Instead;
 use crate::diagnose::{BindRequest, PathFacts, Target};
 use crate::overlap;
 use crate::platform::{self, PortWish, Request};
@@ -104,14 +105,17 @@ pub(super) fn is_vacant(name: &Text) -> anyhow::Result<bool> {
 }
 
 /// Says what is at a path.
-pub(super) fn explain_path(name: &Text) -> String {
+pub(super) fn explain_path(name: &Text) -> Instead {
     let shown = sanitize::text(name);
     let facts = platform::bind_facts(&BindRequest::plain(Target::Unix(name.clone())));
+    let fact = |fact: String| Instead { facts: vec![fact], hint: None };
     match facts.path {
         Some(PathFacts::Taken { is_bound: Some(false), .. }) => {
-            format!("a file is at {shown}, and no socket is bound to it")
+            fact(format!("a file is at {shown}, and no socket is bound to it"))
         }
-        Some(PathFacts::Taken { .. }) | None => format!("hint: sockscope why {shown}"),
-        Some(_) => format!("nothing is at {shown}"),
+        Some(PathFacts::Taken { .. }) | None => {
+            Instead { hint: Some(format!("sockscope why {shown}")), ..Instead::default() }
+        }
+        Some(_) => fact(format!("nothing is at {shown}")),
     }
 }

@@ -10,6 +10,7 @@ use crate::socket::Protocol;
 
 /// What came of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Report {
     /// The protocol.
@@ -39,6 +40,7 @@ pub struct Report {
 
 /// What became of the datagrams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Datagrams {
     /// How many were sent.
     pub sent: u64,
@@ -52,6 +54,7 @@ pub struct Datagrams {
 
 /// What went wrong first on one connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Fault {
     /// The connection's number, from 1 on; 0 when none was made.
     pub connection: usize,
@@ -62,6 +65,7 @@ pub struct Fault {
 
 /// What can go wrong. Offsets count the bytes sent on that connection, from 0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(tag = "fault", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FaultKind {

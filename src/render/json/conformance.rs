@@ -21,7 +21,7 @@ pub(crate) fn assert_documented(schema: &str) {
     let documentation = include_str!("../../../docs/json.md");
     let mut fields = Vec::new();
     collect_properties(&serde_json::from_str(schema).unwrap(), &mut fields);
-    assert!(fields.len() > 30, "{fields:?}");
+    assert!(fields.contains(&"schema".to_owned()), "{fields:?}");
     for field in fields {
         assert!(documentation.contains(&format!("`{field}`")), "docs/json.md lacks `{field}`");
     }

@@ -235,6 +235,11 @@ pub fn main() -> ExitCode {
         // Whoever read our output has what they wanted: `sockscope | head -1`.
         Err(_) if stdout.is_closed() => Exit::Found,
         Err(failure) => {
+            let failure = if stdout.has_failed() {
+                failure.context("cannot write the answer")
+            } else {
+                failure
+            };
             error::report(&failure, &mut stderr);
             Exit::Trouble
         }

@@ -19,6 +19,7 @@ mod remedies;
 mod remedy;
 mod request;
 mod rules;
+mod sharing;
 mod stand_ins;
 mod unix_path;
 mod ways_out;
@@ -40,6 +41,7 @@ pub use probe::Probe;
 pub use reason::{About, REASONS, Reason};
 pub use remedy::{Action, Harm, Remedy};
 pub use request::{BindRequest, Binder, Target};
+pub use sharing::who_answers;
 pub(crate) use ways_out::is_manager;
 pub use ways_out::ways_out;
 

@@ -1,8 +1,8 @@
-//! The standard output: one buffer, and the memory of whether its reader has gone.
+//! The standard output: one buffer, and the memory of what went wrong with it.
 
 use std::io::{self, BufWriter, Write};
 
-/// A buffered writer that remembers a closed pipe.
+/// A buffered writer that remembers how it failed.
 ///
 /// The remembering is here and not in a search of the error chain for `BrokenPipe`, because a
 /// socket that its peer has closed fails with that same error, and then it is one.
@@ -15,12 +15,17 @@ const BUFFER: usize = 64 * 1024;
 impl<W: Write> Output<W> {
     /// Returns an output that writes to `inner`.
     pub fn new(inner: W) -> Self {
-        Self(BufWriter::with_capacity(BUFFER, Pipe { inner, closed: false }))
+        Self(BufWriter::with_capacity(BUFFER, Pipe { inner, failed: None }))
     }
 
     /// Returns true once the reader has closed its end.
     pub fn is_closed(&self) -> bool {
-        self.0.get_ref().closed
+        self.0.get_ref().failed == Some(io::ErrorKind::BrokenPipe)
+    }
+
+    /// Returns true once something could not be written.
+    pub fn has_failed(&self) -> bool {
+        self.0.get_ref().failed.is_some()
     }
 }
 
@@ -37,13 +42,16 @@ impl<W: Write> Write for Output<W> {
 #[derive(Debug)]
 struct Pipe<W> {
     inner: W,
-    closed: bool,
+    /// The first failure that is final.
+    failed: Option<io::ErrorKind>,
 }
 
 impl<W> Pipe<W> {
     fn watch<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
-        if let Err(error) = &result {
-            self.closed |= error.kind() == io::ErrorKind::BrokenPipe;
+        if let Err(error) = &result
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            self.failed.get_or_insert(error.kind());
         }
         result
     }

@@ -5,7 +5,7 @@ use crate::diagnose::holders;
 use crate::diagnose::request::{BindRequest, Target};
 use crate::diagnose::rules::{self, Newcomer, Stand};
 use crate::diagnose::{Call, Cause, Certainty, Diagnosis, Errno, Verdict};
-use crate::diagnose::{causes, checks, ephemeral, remedies, unix_path, windows};
+use crate::diagnose::{causes, checks, ephemeral, remedies, sharing, unix_path, windows};
 use crate::snapshot::{Entry, Snapshot};
 use crate::socket::{Interface, Protocol, Socket};
 
@@ -187,6 +187,7 @@ fn sockets_in_the_way(case: &Case<'_>) -> Finding {
         cause.certainty = cause.certainty.max(Certainty::Likely);
     }
     causes.extend(holders::causes(&causes, case.facts));
+    causes.extend(sharing::cause(&stands, &entries));
     Finding { verdict, causes }
 }
 

@@ -41,6 +41,8 @@ pub enum Reason {
     StoppedHolder,
     /// The holder outlived the session that started it.
     LeftBehind,
+    /// Several sockets listen on the port, and who answers is not plain.
+    SeveralListeners,
     /// The holder that was seen is gone by now.
     Gone,
     /// Another network namespace has the port, which is in nobody's way here.
@@ -250,6 +252,11 @@ reasons! {
         "The terminal or program that started the server is gone, and the server still runs, now a \
          child of the first process: often an earlier instance that nobody looks after.",
         "setsid(2); credentials(7)";
+    SeveralListeners "several-listeners": "several sockets listen on the port",
+        "The kernel takes the listener with exactly the address that was asked for, else one with the \
+         wildcard of its family, else one on :: that takes IPv4 too. Among twins by SO_REUSEPORT it deals \
+         connections out by a hash of both ends. So a client may reach another server than the one that \
+         was meant.", LOOKUP;
     Gone "gone": "whoever had it is gone by now",
         "It was there when the sockets were listed, and the kernel gave the port to the probe right \
          after. A service that restarts in a loop looks like this.", "";
@@ -454,6 +461,7 @@ impl Reason {
                 | Self::HiddenHolder
                 | Self::StoppedHolder
                 | Self::LeftBehind
+                | Self::SeveralListeners
         )
     }
 

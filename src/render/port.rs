@@ -8,6 +8,7 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::diagnose;
 use crate::port::{
     Connection, Forwarded, Listener, Namespace, PROTOCOLS, PeerGroup, PortReport, longest_time_wait,
 };
@@ -48,6 +49,9 @@ pub fn write(
     for verdict in verdicts(report) {
         page.line(0, "", &verdict)?;
     }
+    for line in who_answers(report) {
+        page.line(0, "", &line)?;
+    }
     if let Some(hint) = service_hint(options.services) {
         page.line(0, "", &hint)?;
     }
@@ -58,6 +62,9 @@ pub fn write(
         page.indent = 2;
         for verdict in verdicts(other) {
             page.line(0, "", &verdict)?;
+        }
+        for line in who_answers(other) {
+            page.line(0, "", &line)?;
         }
         page.parts(other)?;
         page.indent = 0;
@@ -130,6 +137,16 @@ pub fn verdicts(report: &PortReport) -> Vec<String> {
         ));
     }
     vec![parts.join("; ")]
+}
+
+/// Returns which of several listeners answers at which address, where that is not plain.
+pub fn who_answers(report: &PortReport) -> Vec<String> {
+    let of = |protocol| {
+        let listeners = report.listeners.iter().map(|listener| &listener.entry);
+        let listeners = listeners.filter(|entry| entry.socket.protocol == protocol);
+        diagnose::who_answers(&listeners.collect::<Vec<_>>())
+    };
+    PROTOCOLS.into_iter().flat_map(of).collect()
 }
 
 /// Returns who holds the port in one protocol; `None` when nobody does.

@@ -128,7 +128,8 @@ fn a_full_disk_is_trouble() {
     let ran =
         command.stderr(std::process::Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
     assert_eq!(ran.status.code(), Some(2));
-    assert!(String::from_utf8(ran.stderr).unwrap().starts_with("sockscope: "));
+    let expected = "sockscope: cannot write the answer: no space left on device\n";
+    assert_eq!(String::from_utf8(ran.stderr).unwrap(), expected);
 }
 
 // Usage errors: exit code 2, the flag or a caret, and a way out.

@@ -157,6 +157,36 @@ fn the_two_families_are_told_apart_where_they_differ() {
 }
 
 #[test]
+fn who_answers_is_told_where_several_listen() {
+    in_netns("why::who_answers_is_told_where_several_listen", || {
+        let reuse_port = |address| {
+            let socket = bound(Type::STREAM, address, 8080, |socket| {
+                socket.set_reuse_port(true).unwrap();
+            });
+            socket.listen(8).unwrap();
+            socket
+        };
+        let _twins =
+            [reuse_port(Ipv4Addr::UNSPECIFIED.into()), reuse_port(Ipv4Addr::UNSPECIFIED.into())];
+        let server = Running::start_and_read_line(sockscope().args(["serve", "[::1]:8080"])).0;
+        let (answers, _) = why(&["8080"]);
+        let note = cause(&answers[1], "several-listeners");
+        let said = evidence(note);
+        let me = format!("({})", std::process::id());
+        let twins = "each connection to 0.0.0.0 goes to one of 2 sockets (SO_REUSEPORT), of ";
+        assert!(said.contains(twins) && said.contains(&me), "{said}");
+        let six = format!("::1 by sockscope ({})", server.pid());
+        assert!(said.contains("localhost is two addresses: 127.0.0.1 is answered by "), "{said}");
+        assert!(said.ends_with(&six), "{said}");
+        assert_eq!(note["in_the_way"], false);
+
+        let report = support::output(sockscope().args(["port", "8080", "--netns", "current"]));
+        let report = String::from_utf8(report.stdout).unwrap();
+        assert!(report.lines().any(|line| line.ends_with(&six)), "{report}");
+    });
+}
+
+#[test]
 fn a_socket_that_is_bound_and_never_listens() {
     in_netns("why::a_socket_that_is_bound_and_never_listens", || {
         let _socket = bound(Type::STREAM, LOCAL, 8080, |_| {});

@@ -11,7 +11,7 @@ use crate::port::{Forwarded, Listener, PeerGroup, PortReport};
 #[cfg(feature = "cli")]
 use crate::render::json::schema_of;
 use crate::render::json::{Device, Owner, Socket, name};
-use crate::render::port::verdicts;
+use crate::render::port::{verdicts, who_answers};
 use crate::snapshot::{Entry, Gap, Snapshot, Timestamp};
 use crate::socket::Protocol;
 
@@ -57,6 +57,8 @@ pub struct Within<'a> {
     pub held: bool,
     /// Who holds it, in a sentence a protocol.
     pub verdicts: Vec<String>,
+    /// Which of several listeners answers at which address, in sentences; empty where that is plain.
+    pub who_answers: Vec<String>,
     /// TCP listeners and unconnected UDP sockets.
     pub listeners: Vec<Listening<'a>>,
     /// TCP sockets that hold the port, neither listening nor connected.
@@ -182,6 +184,7 @@ impl<'a> From<&'a PortReport> for Within<'a> {
             netns_name_hex,
             held: report.is_held(),
             verdicts: verdicts(report),
+            who_answers: who_answers(report),
             listeners: report.listeners.iter().map(Listening::from).collect(),
             bound: sockets(&report.bound),
             connections: report.connections.iter().map(Peer::from).collect(),

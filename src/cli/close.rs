@@ -15,6 +15,7 @@ use crate::cli::{Exit, Io, target};
 use crate::error::CollectError;
 use crate::filter::Filter;
 use crate::join::join;
+use crate::pairs::Pairs;
 use crate::platform::lookup::SystemNames;
 use crate::platform::{self, DestroyError, PortWish, Request};
 use crate::render::column::{self, Column};
@@ -51,7 +52,8 @@ pub fn run(args: &CloseArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
     };
     effect::check(entry)?;
     write_rows(vec![entry.clone()], &snapshot, io)?;
-    for line in effect::lines(entry, other_end(&entry.socket, &snapshot)) {
+    let other = Pairs::new(&snapshot.entries).other_end(&entry.socket);
+    for line in effect::lines(entry, other.filter(|other| other.socket.id != entry.socket.id)) {
         writeln!(io.stdout, "{line}")?;
     }
     io.stdout.flush()?;
@@ -160,23 +162,6 @@ fn write_rows(entries: Vec<Entry>, from: &Snapshot, io: &mut Io<'_>) -> io::Resu
         ..TableOptions::new(&names)
     };
     table::write(&shown, &options, io.stdout)
-}
-
-/// Returns the socket at the other end, where that is on this machine.
-fn other_end<'a>(socket: &Socket, snapshot: &'a Snapshot) -> Option<&'a Entry> {
-    let ends = |one: &Socket| {
-        let end = |end: &Option<Endpoint>| {
-            let end = end.as_ref()?;
-            Some((end.canonical_address()?, end.port()?))
-        };
-        Some((one.protocol, one.netns, end(&one.local)?, end(&one.peer)?))
-    };
-    let (protocol, netns, local, peer) = ends(socket)?;
-    snapshot
-        .entries
-        .iter()
-        .find(|other| ends(&other.socket) == Some((protocol, netns, peer, local)))
-        .filter(|other| other.socket.id != socket.id)
 }
 
 /// Asks whoever sits at the terminal.

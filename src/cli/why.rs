@@ -116,25 +116,18 @@ pub fn run(args: &WhyArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         .map(|target| BindRequest { target, ..options.clone() })
         .collect();
 
-    let (mut snapshot, collected) = collect(args, &requests)?;
-    if let Some(path) = &args.record {
-        replay::record_file(&collected, path)
-            .with_context(|| format!("cannot record to {}", path.display()))?;
-    }
-    let mut answers = Vec::new();
+    let wish = request(args, &requests);
+    let (mut snapshot, recorded) = read(args, &wish)?;
+    record(args, recorded.as_ref())?;
+    let (mut answers, mut gaps) = (Vec::new(), Vec::new());
     for request in &requests {
-        let (mut diagnosis, gaps) = ask(args, &snapshot, request);
-        for gap in gaps {
-            if !snapshot.unread.contains(&gap) {
-                snapshot.unread.push(gap);
-            }
-        }
+        let (mut diagnosis, found) = ask(args, &snapshot, request);
+        gaps.extend(found);
         if diagnosis.is_contradicted() {
             // It may have changed between the look and the probe.
-            let (now, _) = collect(args, &requests)?;
+            (snapshot, _) = read(args, &wish)?;
             let before = diagnosis;
-            (diagnosis, _) = ask(args, &now, request);
-            snapshot = now;
+            (diagnosis, _) = ask(args, &snapshot, request);
             if matches!(before.prediction, Verdict::Fails { .. }) && !diagnosis.is_contradicted() {
                 diagnosis.add_gone(&before);
             }
@@ -144,9 +137,9 @@ pub fn run(args: &WhyArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         }
         answers.push(diagnosis);
     }
+    add_gaps(&mut snapshot, gaps);
     if may_be_elsewhere(args, &answers) {
-        let everywhere = platform::native()
-            .collect(&Request { netns: NetnsWish::All, ..request(args, &requests) });
+        let everywhere = platform::native().collect(&Request { netns: NetnsWish::All, ..wish });
         if let Ok(everywhere) = everywhere.map(join) {
             for answer in &mut answers {
                 answer.add_elsewhere(&everywhere);
@@ -205,14 +198,31 @@ fn may_be_elsewhere(args: &WhyArgs, answers: &[Diagnosis]) -> bool {
         && answers.iter().all(is_free)
 }
 
-/// Reads what concerns the ports asked about.
-fn collect(args: &WhyArgs, requests: &[BindRequest]) -> anyhow::Result<(Snapshot, Collected)> {
+/// Reads what is asked for; kept as it came where it is to be recorded.
+fn read(args: &WhyArgs, request: &Request) -> anyhow::Result<(Snapshot, Option<Collected>)> {
     let mut backend: Box<dyn Backend> = match &args.replay {
         Some(path) => Box::new(Replay::open(path)?),
         None => platform::native(),
     };
-    let collected = backend.collect(&request(args, requests))?;
-    Ok((join(collected.clone()), collected))
+    let collected = backend.collect(request)?;
+    let recorded = args.record.is_some().then(|| collected.clone());
+    Ok((join(collected), recorded))
+}
+
+/// Writes the recording that was asked for.
+fn record(args: &WhyArgs, collected: Option<&Collected>) -> anyhow::Result<()> {
+    let (Some(path), Some(collected)) = (&args.record, collected) else { return Ok(()) };
+    replay::record_file(collected, path)
+        .with_context(|| format!("cannot record to {}", path.display()))
+}
+
+/// Adds gaps, each once.
+fn add_gaps(snapshot: &mut Snapshot, gaps: Vec<Gap>) {
+    for gap in gaps {
+        if !snapshot.unread.contains(&gap) {
+            snapshot.unread.push(gap);
+        }
+    }
 }
 
 /// Returns the request for what concerns the ports asked about.

@@ -2,28 +2,24 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Context as _;
-
-use crate::cli::why::{WhyArgs, look, show};
+use crate::cli::why::{WhyArgs, add_gaps, look, read, record, show};
 use crate::cli::{Exit, Io};
 use crate::diagnose::connect::{
     Attempt, ConnectDiagnosis, ConnectFacts, ConnectRequest, Reach, diagnose_connect, diagnose_path,
 };
 use crate::diagnose::{BindFacts, BindRequest, Errno, Reason, Target};
-use crate::join::join;
 use crate::platform::reach;
-use crate::platform::replay::{self, Replay};
-use crate::platform::{self, Backend, NetnsWish, PortWish, Request};
+use crate::platform::{self, NetnsWish, PortWish, Request};
 use crate::process::Pid;
 use crate::render::diagnosis::connect;
-use crate::snapshot::{Collected, Gap, Snapshot};
+use crate::snapshot::{Collected, Snapshot};
 use crate::socket::{Family, Protocol};
 use crate::text::Text;
 
 /// Answers. Exit 0 when one of the addresses can be connected to, 1 when none can, 2 when that cannot be
 /// told.
 pub(super) fn run(args: &WhyArgs, targets: &[Target], io: &mut Io<'_>) -> anyhow::Result<Exit> {
-    let mut seen = Look { args, snapshot: None, collected: None };
+    let mut seen = Look { args, snapshot: None, recorded: None };
     let answers = targets
         .iter()
         .map(|target| match target {
@@ -36,11 +32,8 @@ pub(super) fn run(args: &WhyArgs, targets: &[Target], io: &mut Io<'_>) -> anyhow
             })),
         })
         .collect::<anyhow::Result<Vec<ConnectDiagnosis>>>()?;
-    let Look { snapshot, collected, .. } = seen;
-    if let (Some(path), Some(collected)) = (&args.record, collected) {
-        replay::record_file(&collected, path)
-            .with_context(|| format!("cannot record to {}", path.display()))?;
-    }
+    let Look { snapshot, recorded, .. } = seen;
+    record(args, recorded.as_ref())?;
     if let Some(snapshot) = snapshot {
         let look = look(args, io);
         let causes = answers.iter().flat_map(|answer| &answer.causes);
@@ -61,7 +54,7 @@ fn to(asked: &ConnectRequest) -> ConnectRequest {
 struct Look<'a> {
     args: &'a WhyArgs,
     snapshot: Option<Snapshot>,
-    collected: Option<Collected>,
+    recorded: Option<Collected>,
 }
 
 impl Look<'_> {
@@ -115,10 +108,7 @@ impl Look<'_> {
             diagnosis = answer(snapshot, &facts, request, attempt.as_ref());
         }
         if let Some(snapshot) = &mut self.snapshot {
-            let known = |gap: &Gap| snapshot.unread.contains(gap);
-            let gaps: Vec<Gap> =
-                facts.settings.gaps.into_iter().filter(|gap| !known(gap)).collect();
-            snapshot.unread.extend(gaps);
+            add_gaps(snapshot, facts.settings.gaps);
         }
         Ok(diagnosis)
     }
@@ -146,13 +136,9 @@ impl Look<'_> {
     }
 
     fn read(&mut self, request: &Request) -> anyhow::Result<&Snapshot> {
-        let mut backend: Box<dyn Backend> = match &self.args.replay {
-            Some(path) => Box::new(Replay::open(path)?),
-            None => platform::native(),
-        };
-        let collected = backend.collect(request)?;
-        self.collected = Some(collected.clone());
-        Ok(self.snapshot.insert(join(collected)))
+        let (snapshot, recorded) = read(self.args, request)?;
+        self.recorded = recorded;
+        Ok(self.snapshot.insert(snapshot))
     }
 }
 

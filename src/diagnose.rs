@@ -4,6 +4,7 @@
 //! `platform` reads both, and makes the [`Probe`] that asks the kernel itself.
 
 mod advice;
+mod bsd;
 mod causes;
 mod checks;
 mod confinement;
@@ -21,6 +22,7 @@ mod request;
 mod rules;
 mod sharing;
 mod stand_ins;
+mod system;
 mod unix_path;
 mod ways_out;
 pub(crate) mod windows;

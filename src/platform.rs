@@ -255,12 +255,14 @@ pub const fn cure(what: Missing) -> Option<&'static str> {
 /// in [`BindFacts::gaps`].
 #[cfg_attr(
     not(any(target_os = "linux", all(feature = "portable", windows))),
-    expect(unused_variables, reason = "nothing is asked there")
+    expect(unused_variables, reason = "nothing depends on it there")
 )]
 pub fn bind_facts(request: &BindRequest) -> BindFacts {
     cfg_select! {
         target_os = "linux" => linux::bind_facts::gather(request),
         all(feature = "portable", windows) => windows::bind_facts::gather(request),
+        target_os = "macos" => bsd::bind_facts::of_macos(&bsd::sys::asked()),
+        target_os = "freebsd" => bsd::bind_facts::of_freebsd(&bsd::sys::asked()),
         _ => BindFacts::default(),
     }
 }

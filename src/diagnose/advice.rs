@@ -10,10 +10,18 @@ use crate::diagnose::remedies::advise;
 use crate::diagnose::remedy::{Harm, Remedy};
 use crate::diagnose::request::{BindRequest, Target};
 use crate::diagnose::stand_ins;
-use crate::diagnose::{Cause, Certainty, windows};
+use crate::diagnose::system::System;
+use crate::diagnose::{Cause, Certainty, bsd, windows};
 
 /// Returns what can be done about a cause, besides what takes its sockets out of the way.
-pub(super) fn remedies(cause: &Cause, Case { request, facts, .. }: &Case<'_>) -> Vec<Remedy> {
+pub(super) fn remedies(cause: &Cause, of: &Case<'_>) -> Vec<Remedy> {
+    let Case { request, facts, .. } = of;
+    if let (System::Bsd(kernel), Target::Inet { port, .. }) = (of.system(), &request.target) {
+        let own = bsd::remedies(cause, kernel, *port, facts);
+        if !own.is_empty() {
+            return own;
+        }
+    }
     let mut remedies = stand_ins::remedies(cause, facts, &request.target);
     remedies.extend(of_setting(cause, request, facts));
     remedies

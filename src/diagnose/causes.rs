@@ -1,10 +1,13 @@
 //! From the sockets that matter to causes: which reason each is, and what shows it.
 
+use std::ops::RangeInclusive;
+
 use crate::diagnose::facts::BindFacts;
 use crate::diagnose::reason::Reason;
 use crate::diagnose::rules::{Newcomer, Stand, holder_option};
+use crate::diagnose::system::System;
 use crate::diagnose::{Cause, Certainty};
-use crate::diagnose::{stand_ins, windows};
+use crate::diagnose::{bsd, stand_ins, windows};
 use crate::options::SocketOptions;
 use crate::snapshot::Entry;
 use crate::socket::{Endpoint, Family, Socket, TimerKind};
@@ -16,15 +19,17 @@ pub(super) fn causes(
     stands: &[(Stand, &Entry)],
     all: &[&Entry],
     facts: &BindFacts,
+    system: System,
 ) -> Vec<Cause> {
     let mut causes: Vec<Cause> = Vec::new();
     for &(stand, entry) in stands {
         let reason = match stand {
             Stand::Apart => continue,
             Stand::OtherDevice => Reason::OtherDevice,
+            Stand::Shares if system.is_bsd() && bsd::is_beside(newcomer, entry) => Reason::Beside,
             Stand::Shares | Stand::Admits => Reason::Shared,
             Stand::Blocks | Stand::Unknown => stand_ins::reason(entry, facts)
-                .unwrap_or_else(|| reason(newcomer, entry, all, facts)),
+                .unwrap_or_else(|| reason(newcomer, entry, all, (facts, system))),
         };
         let certainty =
             if stand == Stand::Unknown { Certainty::Possible } else { Certainty::Certain };
@@ -40,11 +45,13 @@ pub(super) fn causes(
             }),
         }
     }
-    causes.extend(listen_later(newcomer, stands, facts));
+    // On macOS and FreeBSD listen asks nothing that bind did not.
+    causes.extend((!system.is_bsd()).then(|| listen_later(newcomer, stands, facts)).flatten());
     for cause in &mut causes {
-        cause.evidence = evidence(newcomer, cause, facts);
+        cause.evidence = evidence(newcomer, cause, facts, system);
         cause.evidence.extend(stand_ins::evidence(cause, facts));
         cause.evidence.extend(windows::evidence(cause.reason, newcomer.port, facts));
+        cause.evidence.extend(bsd::evidence(newcomer, cause));
     }
     causes
 }
@@ -82,7 +89,12 @@ fn listen_later(
 }
 
 /// Returns what a holder in the way is.
-fn reason(newcomer: &Newcomer, entry: &Entry, all: &[&Entry], facts: &BindFacts) -> Reason {
+fn reason(
+    newcomer: &Newcomer,
+    entry: &Entry,
+    all: &[&Entry],
+    (facts, system): (&BindFacts, System),
+) -> Reason {
     let socket = &entry.socket;
     let is_receiver = socket.state.is_none() && socket.peer.is_none();
     match socket.state {
@@ -96,7 +108,9 @@ fn reason(newcomer: &Newcomer, entry: &Entry, all: &[&Entry], facts: &BindFacts)
         Some(TcpState::Listen) => address_reason(newcomer, socket),
         None if is_receiver && newcomer.reuse_port => Reason::ReusePort,
         None if is_receiver => address_reason(newcomer, socket),
-        _ if is_client(socket, all, facts) => Reason::EphemeralClient,
+        _ if is_client(socket, all, facts.ephemeral.clone().unwrap_or(system.ephemeral())) => {
+            Reason::EphemeralClient
+        }
         _ => Reason::Connection,
     }
 }
@@ -128,14 +142,10 @@ fn has_port_of(one: &Socket, other: &Socket) -> bool {
     port(one) == port(other)
 }
 
-/// The range Linux has when nobody changed it (`net.ipv4.ip_local_port_range`, ip(7)).
-const EPHEMERAL: std::ops::RangeInclusive<u16> = 32768..=60999;
-
 /// Returns true for a connection that was made from here: its own port is of those that the kernel
 /// hands out, its peer's is not, or its peer is a listener of this machine.
-fn is_client(socket: &Socket, all: &[&Entry], facts: &BindFacts) -> bool {
+fn is_client(socket: &Socket, all: &[&Entry], range: RangeInclusive<u16>) -> bool {
     let port = |end: &Option<Endpoint>| end.as_ref().and_then(Endpoint::port);
-    let range = facts.ephemeral.clone().unwrap_or(EPHEMERAL);
     let (Some(local), Some(peer)) = (port(&socket.local), port(&socket.peer)) else { return false };
     let listens = |port| {
         all.iter().any(|other| {
@@ -150,7 +160,7 @@ fn is_client(socket: &Socket, all: &[&Entry], facts: &BindFacts) -> bool {
 }
 
 /// Returns what shows the cause.
-fn evidence(newcomer: &Newcomer, cause: &Cause, facts: &BindFacts) -> Vec<String> {
+fn evidence(newcomer: &Newcomer, cause: &Cause, facts: &BindFacts, system: System) -> Vec<String> {
     let mut evidence = Vec::new();
     let sockets = || cause.sockets.iter().map(|entry| &entry.socket);
     if cause.reason == Reason::TimeWait {
@@ -158,6 +168,8 @@ fn evidence(newcomer: &Newcomer, cause: &Cause, facts: &BindFacts) -> Vec<String
             1 => format!("it ends in {left} s"),
             _ => format!("the last of them ends in {left} s"),
         }));
+        let longest = facts.time_wait.map(|longest| longest.as_secs());
+        evidence.extend(longest.map(|longest| format!("it lasts {longest} s (net.inet.tcp.msl)")));
     }
     if cause.reason == Reason::Orphan {
         let unsent = |socket| crate::explain::count(socket).map_or(0, |counted| counted.unsent);
@@ -168,11 +180,7 @@ fn evidence(newcomer: &Newcomer, cause: &Cause, facts: &BindFacts) -> Vec<String
         && let Some(range) = &facts.ephemeral
     {
         let (low, high) = (range.start(), range.end());
-        let setting = match &facts.windows {
-            Some(_) => "netsh int ipv4 show dynamicport",
-            None => "net.ipv4.ip_local_port_range",
-        };
-        evidence.push(format!("{setting} is {low} to {high}"));
+        evidence.push(format!("{} is {low} to {high}", system.ephemeral_setting()));
     }
     if cause.reason == Reason::DualStack {
         evidence.push("IPV6_V6ONLY is not set on it".to_owned());
@@ -180,7 +188,10 @@ fn evidence(newcomer: &Newcomer, cause: &Cause, facts: &BindFacts) -> Vec<String
     if cause.reason == Reason::OtherDevice || cause.reason == Reason::ListenLater {
         return cause.evidence.clone();
     }
-    if newcomer.reuse_port && cause.reason == Reason::ReusePort {
+    let is_guard = system.is_bsd() && (newcomer.reuse_address || newcomer.reuse_port);
+    if is_guard && cause.reason.is_in_the_way()
+        || newcomer.reuse_port && cause.reason == Reason::ReusePort
+    {
         let users: Vec<_> = sockets().filter_map(|socket| socket.uid).collect();
         if let (Some(ours), Some(theirs)) =
             (newcomer.uid, users.iter().find(|uid| Some(**uid) != newcomer.uid))
@@ -191,7 +202,7 @@ fn evidence(newcomer: &Newcomer, cause: &Cause, facts: &BindFacts) -> Vec<String
     evidence.extend(option_evidence("SO_REUSEPORT", newcomer.reuse_port, sockets(), |socket| {
         holder_option(socket, facts, |options| options.reuse_port)
     }));
-    let matters = newcomer.reuse_address && cause.reason != Reason::ReusePort;
+    let matters = newcomer.reuse_address && cause.reason != Reason::ReusePort && !system.is_bsd();
     let asked = sockets().filter(|socket| socket.state != Some(TcpState::Listen));
     evidence.extend(option_evidence("SO_REUSEADDR", matters, asked, |socket| {
         holder_option(socket, facts, |options| options.reuse_address)

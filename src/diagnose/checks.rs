@@ -4,10 +4,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::diagnose::bsd::Kernel;
 use crate::diagnose::facts::{LocalAddress, Usage};
 use crate::diagnose::judge::{Case, Finding, resolved};
 use crate::diagnose::reason::Reason;
 use crate::diagnose::request::Target;
+use crate::diagnose::system::System;
 use crate::diagnose::{Call, Cause, Certainty, Errno, Verdict};
 use crate::process::Uid;
 use crate::socket::{Interface, Protocol};
@@ -92,7 +94,8 @@ pub(super) fn privilege_last(case: &Case<'_>) -> Finding {
     }
 }
 
-/// `inet_port_requires_bind_service` (linux/include/net/ip.h), and `ns_capable`.
+/// `inet_port_requires_bind_service` (linux/include/net/ip.h), and `ns_capable`; on macOS and FreeBSD
+/// `PRIV_NETINET_RESERVEDPORT` of `in_pcbbind`.
 fn privilege(case: &Case<'_>, port: u16) -> Finding {
     /// What the limit is where nobody changed it, and where it cannot be.
     const USUAL: u16 = 1024;
@@ -101,7 +104,12 @@ fn privilege(case: &Case<'_>, port: u16) -> Finding {
         Some(start) => port < start,
         None => port < USUAL,
     };
-    if port == 0 || !is_privileged || facts.may_bind_privileged == Some(true) {
+    let system = case.system();
+    let is_any =
+        matches!(case.request.target, Target::Inet { address, .. } if address.is_unspecified());
+    // macOS lets everybody have the wildcard.
+    let is_exempt = system == System::Bsd(Kernel::MacOs) && is_any;
+    if port == 0 || !is_privileged || is_exempt || facts.may_bind_privileged == Some(true) {
         return Finding::pass();
     }
     let (Some(start), Some(false)) = (facts.unprivileged_port_start, facts.may_bind_privileged)
@@ -114,6 +122,19 @@ fn privilege(case: &Case<'_>, port: u16) -> Finding {
         }
         return perhaps;
     };
+    if let System::Bsd(kernel) = system {
+        let limit = match kernel {
+            Kernel::MacOs => {
+                format!("macOS keeps ports below {start} of single addresses for root")
+            }
+            Kernel::FreeBsd => {
+                format!("net.inet.ip.portrange.reservedhigh is {}", start.saturating_sub(1))
+            }
+        };
+        let who = facts.uid.map(|uid| format!("the binder is user {uid}, not root"));
+        let evidence = std::iter::once(limit).chain(who).collect();
+        return fails(Call::Bind, Errno::EACCES, Reason::PrivilegedPort, evidence);
+    }
     let lacks = match facts.uid {
         Some(Uid(0)) => {
             "this root is one of a user namespace: its rights do not reach the network namespace"

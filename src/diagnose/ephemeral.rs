@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::diagnose::checks::fails;
 use crate::diagnose::judge::{Case, Finding, in_namespace, newcomer};
 use crate::diagnose::reason::Reason;
-use crate::diagnose::rules::{self, Newcomer, Stand};
+use crate::diagnose::rules::{Newcomer, Stand};
 use crate::diagnose::{Call, Errno, Verdict};
 use crate::render::phrase;
 use crate::socket::{Endpoint, Protocol};
@@ -28,12 +28,13 @@ pub(super) fn check(case: &Case<'_>) -> Finding {
     let mut left = candidates.clone();
     let mut unknown = BTreeSet::new();
     let mut takers: BTreeMap<String, BTreeSet<u16>> = BTreeMap::new();
+    let system = case.system();
     for entry in in_namespace(case.snapshot, case.facts) {
         let Some(port) = entry.socket.local.as_ref().and_then(Endpoint::port) else { continue };
         if !candidates.contains(&port) {
             continue;
         }
-        match rules::stand(&at(port, &newcomer), &entry.socket, case.facts) {
+        match system.stand(&at(port, &newcomer), entry, case.facts) {
             Stand::Blocks => {
                 left.remove(&port);
                 takers.entry(phrase::owner(entry)).or_default().insert(port);
@@ -54,7 +55,8 @@ pub(super) fn check(case: &Case<'_>) -> Finding {
         return Finding { verdict: Verdict::Unknown, causes: Vec::new() };
     }
     let mut evidence = vec![format!(
-        "net.ipv4.ip_local_port_range is {} to {}: {} ports, {} of them reserved",
+        "{} is {} to {}: {} ports, {} of them reserved",
+        system.ephemeral_setting(),
         range.start(),
         range.end(),
         range.len(),

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use crate::options::SocketOptions;
 use crate::process::Uid;
@@ -38,6 +39,9 @@ pub struct BindFacts {
     pub address_elsewhere: BTreeMap<NetnsId, Option<Text>>,
     /// Where the kernel takes ports of connecting sockets from (`net.ipv4.ip_local_port_range`).
     pub ephemeral: Option<RangeInclusive<u16>>,
+    /// How long TIME_WAIT lasts (twice `net.inet.tcp.msl`); known on macOS and FreeBSD, where the kernel
+    /// does not say when a single one ends.
+    pub time_wait: Option<Duration>,
     /// The ports it leaves out there (`net.ipv4.ip_local_reserved_ports`).
     pub reserved: Vec<RangeInclusive<u16>>,
     /// Whether the kernel counts the IPv4 address asked about as this machine's, though no interface

@@ -4,8 +4,9 @@ use crate::diagnose::facts::BindFacts;
 use crate::diagnose::holders;
 use crate::diagnose::request::{BindRequest, Target};
 use crate::diagnose::rules::{self, Newcomer, Stand};
+use crate::diagnose::system::System;
 use crate::diagnose::{Call, Cause, Certainty, Diagnosis, Errno, Verdict};
-use crate::diagnose::{causes, checks, ephemeral, remedies, sharing, unix_path, windows};
+use crate::diagnose::{bsd, causes, checks, ephemeral, remedies, sharing, unix_path, windows};
 use crate::snapshot::{Entry, Snapshot};
 use crate::socket::{Interface, Protocol, Socket};
 
@@ -15,6 +16,13 @@ pub(super) struct Case<'a> {
     pub(super) request: &'a BindRequest,
     pub(super) facts: &'a BindFacts,
     pub(super) snapshot: &'a Snapshot,
+}
+
+impl Case<'_> {
+    /// Returns whose rules count.
+    pub(super) fn system(&self) -> System {
+        System::of(self.snapshot, self.facts)
+    }
 }
 
 /// What one check says.
@@ -99,10 +107,11 @@ pub fn undecided<'a>(
     let Some(newcomer) = newcomer(request, facts) else { return Vec::new() };
     let variants = [(false, false), (true, false), (false, true), (true, true)];
     let of_namespace = in_namespace(snapshot, facts);
+    let system = System::of(snapshot, facts);
     let is_undecided = |entry: &&Entry| {
         variants.into_iter().any(|(reuse_address, reuse_port)| {
             let newcomer = Newcomer { reuse_address, reuse_port, ..newcomer.clone() };
-            rules::stand(&newcomer, &entry.socket, facts) == Stand::Unknown
+            system.stand(&newcomer, entry, facts) == Stand::Unknown
         })
     };
     of_namespace.filter(is_undecided).collect()
@@ -151,24 +160,24 @@ fn sockets_in_the_way(case: &Case<'_>) -> Finding {
     let entries: Vec<&Entry> = in_namespace(case.snapshot, case.facts)
         .filter(|entry| !crate::explain::is_unaccepted(entry))
         .collect();
-    let stand = match &case.facts.windows {
-        Some(_) => windows::stand,
-        None => rules::stand,
-    };
+    let system = case.system();
     let stands: Vec<(Stand, &Entry)> = entries
         .iter()
-        .map(|&entry| (stand(&newcomer, &entry.socket, case.facts), entry))
+        .map(|&entry| (system.stand(&newcomer, entry, case.facts), entry))
         .filter(|(stand, _)| *stand != Stand::Apart)
         .collect();
     let any = |wanted| stands.iter().any(|(stand, _)| *stand == wanted);
     let in_use = Verdict::Fails { call: Call::Bind, errno: Errno::EADDRINUSE };
-    let of_windows = case.facts.windows.as_ref();
-    let has_rules =
-        case.snapshot.platform == "linux" || of_windows.is_some_and(|windows| !windows.is_wine);
-    let verdict = if !has_rules && !stands.is_empty() {
-        // The rules are Linux's and Windows': elsewhere they say what may be in the way, and the probe decides.
+    let may_pass = || match system {
+        System::Bsd(kernel) => bsd::may_pass(kernel, &newcomer, &stands, case.facts),
+        System::Linux | System::Windows | System::Other => {
+            may_pass(&newcomer, &stands, &entries, case.facts)
+        }
+    };
+    let verdict = if !system.has_rules() && !stands.is_empty() {
+        // Where no rules are known, others' say what may be in the way, and the probe decides.
         Verdict::Unknown
-    } else if any(Stand::Blocks) && may_pass(&newcomer, &stands, &entries, case.facts) {
+    } else if any(Stand::Blocks) && may_pass() {
         Verdict::Unknown
     } else if any(Stand::Admits) && (any(Stand::Blocks) || any(Stand::Unknown)) {
         // The kernel asks the one it finds first, and nobody is told which that is.
@@ -182,8 +191,8 @@ fn sockets_in_the_way(case: &Case<'_>) -> Finding {
     } else {
         Verdict::Free
     };
-    let mut causes = causes::causes(&newcomer, &stands, &entries, case.facts);
-    for cause in causes.iter_mut().filter(|_| !has_rules) {
+    let mut causes = causes::causes(&newcomer, &stands, &entries, case.facts, system);
+    for cause in causes.iter_mut().filter(|_| !system.has_rules()) {
         cause.certainty = cause.certainty.max(Certainty::Likely);
     }
     causes.extend(holders::causes(&causes, case.facts));

@@ -143,6 +143,18 @@ pub enum Reason {
     WslRelay,
     /// Windows forwards it.
     PortProxy,
+    /// macOS receives AirPlay there.
+    AirPlay,
+    /// launchd holds it for a job that it would start.
+    LaunchdSocket,
+    /// macOS finds names by multicast there.
+    MulticastDns,
+    /// inetd holds it for a program that it would start.
+    Inetd,
+    /// A jail of FreeBSD has it.
+    Jail,
+    /// A socket has the port at an address that overlaps, and lets another have it.
+    Beside,
 }
 
 /// What is to be said of a reason.
@@ -196,7 +208,8 @@ reasons! {
          user. SO_REUSEADDR changes nothing while a socket listens.", TCP;
     OverlappingListener "overlapping-listener": "another socket has an address that overlaps",
         "0.0.0.0 stands for every IPv4 address and :: for every IPv6 address, so a listener on one of \
-         them blocks each single address, and a listener on a single address blocks them.", ADDRESSES;
+         them blocks each single address, and a listener on a single address blocks them; on macOS and \
+         FreeBSD not one that sets SO_REUSEADDR and is of the same user.", ADDRESSES;
     DualStack "dual-stack": "another socket has ::, which takes IPv4 too",
         "A socket on :: serves IPv4 too unless IPV6_V6ONLY is set on it (its default is \
          net.ipv6.bindv6only). So it has the port on every IPv4 address as well.", "ipv6(7); RFC 3493, 5.3";
@@ -209,7 +222,8 @@ reasons! {
          holds its port until its process closes the descriptor.", TCP;
     Connection "connection": "a connection of an earlier listener is still open",
         "Connections keep the port of the listener that accepted them. When it is gone they still \
-         block a new one, unless the earlier and the new listener both set SO_REUSEADDR before bind.",
+         block a new one, unless the earlier and the new listener both set SO_REUSEADDR before bind (on \
+         macOS and FreeBSD it is enough that the new one does).",
         TCP;
     EphemeralClient "ephemeral-client": "an outgoing connection uses it as its own port",
         "connect takes a free port from net.ipv4.ip_local_port_range; it may be one that a service \
@@ -218,7 +232,8 @@ reasons! {
     TimeWait "time-wait": "the kernel keeps a closed connection for a while",
         "The end that closes first keeps the connection in TIME_WAIT for 60 seconds, so that late \
          segments cannot reach a new one. Meanwhile a new listener can have the port only when it and \
-         the earlier one set SO_REUSEADDR: on the new one alone it does nothing.", TIMEWAIT;
+         the earlier one set SO_REUSEADDR: on the new one alone it does nothing. On macOS and FreeBSD it is \
+         enough on the new one, and the time is twice net.inet.tcp.msl (30 and 60 seconds).", TIMEWAIT;
     Orphan "orphan": "the kernel still ends a connection that its process closed",
         "The process closed the connection with data unsent, or the peer has not closed yet. The \
          kernel goes on alone until the peer answers or it gives up (tcp_orphan_retries, \
@@ -336,8 +351,10 @@ reasons! {
     PrivilegedPort "privileged-port": "the port is for those with CAP_NET_BIND_SERVICE",
         "Ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE in the user \
          namespace that owns the network namespace; root has it, and programs with that file \
-         capability. Root of a user namespace has it only over network namespaces made in there.",
-        "capabilities(7), ip(7), user_namespaces(7)";
+         capability. Root of a user namespace has it only over network namespaces made in there. On \
+         FreeBSD ports up to net.inet.ip.portrange.reservedhigh are root's; on macOS those below 1024, \
+         of single addresses only: 0.0.0.0 and :: everybody may bind.",
+        "capabilities(7), ip(7), user_namespaces(7); in_pcbbind of xnu and FreeBSD";
     NoAddress "no-address": "the address is none of this machine's",
         "bind takes addresses that an interface of this network namespace has, or that a local route \
          names. In a container the addresses of the host are none. With net.ipv4.ip_nonlocal_bind or \
@@ -431,6 +448,30 @@ reasons! {
         "netsh interface portproxy makes the service iphlpsvc listen at a port for another machine, until \
          the entry is deleted. It outlives restarts.",
         "https://learn.microsoft.com/windows-server/networking/technologies/netsh/netsh-interface-portproxy";
+    AirPlay "airplay": "macOS receives AirPlay there",
+        "Since macOS 12 a Mac can be played to. ControlCenter listens for that on 5000 and 7000 as long as \
+         somebody is logged in, and is started again when it is ended.",
+        "https://developer.apple.com/forums/thread/682332";
+    LaunchdSocket "launchd-socket": "launchd holds it, for a job that it starts on demand",
+        "A property list with Sockets makes launchd itself bind and listen; it starts the job when somebody \
+         connects, and hands it the socket. To end the job alone frees nothing: launchd listens on, and \
+         starts it again.", "launchd.plist(5)";
+    MulticastDns "multicast-dns": "macOS finds names by multicast there",
+        "mDNSResponder finds printers, other Macs and every name that ends in .local on port 5353 of UDP, \
+         with SO_REUSEPORT: others may have the port too, when they set it.", "RFC 6762, 15.1";
+    Inetd "inetd": "inetd holds it, for a program that it starts on demand",
+        "inetd listens for every service that /etc/inetd.conf names and starts a program for each \
+         connection. To end that program frees nothing.", "inetd(8)";
+    Jail "jail": "a jail has it",
+        "A jail that has addresses of its own has their ports for itself, and is in nobody's way. One that \
+         inherits the host's addresses has the host's ports too. What comes in goes to a jail before it \
+         goes to the host.", "jail(8), ip4; freebsd/sys/netinet/in_pcb.c (in_pcblookup_local)";
+    Beside "beside": "others have the port at an address that overlaps, and both may have it",
+        "On macOS and FreeBSD SO_REUSEADDR lets a socket have one address beside another's wildcard, or the \
+         wildcard beside another's address, also of another program; and :: may be bound beside 0.0.0.0. \
+         The more specific address is served first: which of two servers answers depends on whether one \
+         asks 127.0.0.1, ::1 or the name of the machine.",
+        "xnu/bsd/netinet/in_pcb.c, freebsd/sys/netinet/in_pcb.c (in_pcbbind); node issue 26274";
 }
 
 impl Reason {
@@ -440,6 +481,7 @@ impl Reason {
             && !matches!(
                 self,
                 Self::Shared
+                    | Self::Beside
                     | Self::OtherDevice
                     | Self::Gone
                     | Self::HeldElsewhere

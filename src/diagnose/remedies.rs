@@ -25,7 +25,8 @@ pub(super) fn remedies(diagnosis: &Diagnosis, case: &Case<'_>) -> Vec<Remedy> {
     }
     let mut remedies = ways_out(&in_the_way);
     remedies.extend(options_that_help(case));
-    if causes().any(|cause| cause.reason == Reason::EphemeralClient)
+    if !case.system().is_bsd()
+        && causes().any(|cause| cause.reason == Reason::EphemeralClient)
         && let Target::Inet { port, .. } = diagnosis.request.target
     {
         let command = match &case.facts.windows {

@@ -30,7 +30,7 @@ pub(super) struct Newcomer {
 
 /// What a socket's address covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     /// One IPv4 address, also as an IPv4-mapped one.
     V4,
     /// `0.0.0.0`.
@@ -158,7 +158,7 @@ pub(super) fn stand(newcomer: &Newcomer, holder: &Socket, facts: &BindFacts) -> 
 
 /// Returns whether the holder has the newcomer's port in the kernel's table of bound sockets. A
 /// connection half open has none of its own yet: it lives in its listener.
-fn holds_port(newcomer: &Newcomer, holder: &Socket) -> bool {
+pub(super) fn holds_port(newcomer: &Newcomer, holder: &Socket) -> bool {
     holder.protocol == newcomer.protocol
         && holder.local.as_ref().and_then(Endpoint::port) == Some(newcomer.port)
         && holder.state != Some(TcpState::SynRecv)
@@ -203,7 +203,7 @@ const fn is_never_connected(state: TcpState) -> bool {
 }
 
 /// Returns what an address covers; `None` when that is `::` and IPV6_V6ONLY is not known.
-fn place(address: IpAddr, v6only: Known) -> Option<Place> {
+pub(super) fn place(address: IpAddr, v6only: Known) -> Option<Place> {
     Some(match address.to_canonical() {
         IpAddr::V4(v4) if v4.is_unspecified() => Place::AnyV4,
         IpAddr::V4(_) => Place::V4,
@@ -309,7 +309,7 @@ pub(super) fn holder_option(
     which(facts.options.get(&cookie)?)
 }
 
-fn v6only(holder: &Socket, facts: &BindFacts) -> Known {
+pub(super) fn v6only(holder: &Socket, facts: &BindFacts) -> Known {
     holder.v6only.or_else(|| holder_option(holder, facts, |options| options.v6only))
 }
 

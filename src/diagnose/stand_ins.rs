@@ -8,7 +8,7 @@ use crate::diagnose::reason::Reason;
 use crate::diagnose::remedies::advise;
 use crate::diagnose::remedy::{Action, Harm, Remedy};
 use crate::diagnose::request::Target;
-use crate::diagnose::{Cause, windows};
+use crate::diagnose::{Cause, bsd, windows};
 use crate::kernel::KernelService;
 use crate::port::forward::{self, Forward};
 use crate::process::{Owner, Pid, Process};
@@ -21,7 +21,7 @@ pub(super) fn reason(entry: &Entry, facts: &BindFacts) -> Option<Reason> {
     if entry.ownership.service().is_some() {
         return Some(Reason::KernelService);
     }
-    if let Some(reason) = windows::stand_in(entry, facts) {
+    if let Some(reason) = windows::stand_in(entry, facts).or_else(|| bsd::stand_in(entry)) {
         return Some(reason);
     }
     let is_any = |is: &dyn Fn(&Process) -> bool| holders(entry).any(|owner| is(&owner.process));
@@ -39,7 +39,7 @@ pub(super) fn reason(entry: &Entry, facts: &BindFacts) -> Option<Reason> {
 /// Returns true for a process that only stands for what another holds: ending it, or the service it
 /// belongs to, is no remedy.
 pub(super) fn stands_for_others(process: &Process) -> bool {
-    is_manager(process) || container_tool(process).is_some()
+    is_manager(process) || bsd::stands_for_others(process) || container_tool(process).is_some()
 }
 
 fn holders(entry: &Entry) -> impl Iterator<Item = &Owner> {
@@ -154,7 +154,7 @@ pub(super) fn remedies(cause: &Cause, facts: &BindFacts, target: &Target) -> Vec
 }
 
 /// Returns the remedy as one that stops a service that the sockets of the cause belong to.
-fn service(cause: &Cause, remedy: Remedy, breaks: &str) -> Remedy {
+pub(super) fn service(cause: &Cause, remedy: Remedy, breaks: &str) -> Remedy {
     Remedy {
         harm: Harm::Service,
         breaks: Some(breaks.to_owned()),

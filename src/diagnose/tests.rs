@@ -155,10 +155,10 @@ fn what_cannot_be_read_is_unknown_only_where_it_matters() {
 }
 
 #[test]
-fn elsewhere_than_on_linux_nothing_is_certain_but_that_nobody_is_there() {
+fn where_no_rules_are_known_nothing_is_certain_but_that_nobody_is_there() {
     let listener = holder(TcpState::Listen, "127.0.0.1:80");
     let mut snapshot = seen(&[listener]);
-    snapshot.platform = "macos".to_owned();
+    snapshot.platform = "openbsd".to_owned();
     let asked = |address| diagnose(&snapshot, &facts(), &request(address));
     let diagnosis = asked("127.0.0.1:80");
     assert_eq!(diagnosis.verdict, Verdict::Unknown);

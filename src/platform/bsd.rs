@@ -3,11 +3,14 @@
 //! Pure, so that all of it is tested on every system; what differs is in [`super::macos`] and
 //! [`super::freebsd`].
 
+pub(super) mod bind_facts;
 pub(super) mod fields;
 pub(super) mod pcb;
 pub(super) mod process_control;
 #[cfg(test)]
 pub(super) mod sample;
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+pub(super) mod sys;
 
 use std::collections::{HashMap, HashSet};
 use std::io;

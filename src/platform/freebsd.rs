@@ -83,9 +83,7 @@ pub(crate) struct FreeBsd;
 impl crate::platform::Backend for FreeBsd {
     fn collect(&mut self, request: &Request) -> Result<Collected, CollectError> {
         let mut collected = read(&sys::Kernel, request)?;
-        let sockets = collected.sockets.iter().filter_map(|socket| socket.uid);
-        let processes = collected.processes.iter().filter_map(|process| process.uid);
-        collected.users = crate::platform::users::names(sockets.chain(processes));
+        crate::platform::users::name_all(&mut collected);
         Ok(collected)
     }
 }

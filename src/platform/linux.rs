@@ -49,7 +49,7 @@ use crate::platform::linux::netns::Namespaces;
 use crate::platform::linux::owners::{Holding, Scan};
 use crate::platform::linux::sock_diag::Dump;
 use crate::platform::{Backend, NetnsWish, OwnersBy, Request, clock, process as facts, users};
-use crate::process::{Holder, Pid, Uid};
+use crate::process::{Holder, Pid};
 use crate::snapshot::Collected;
 use crate::socket::{Inode, Protocol, Socket, SocketId};
 
@@ -88,10 +88,7 @@ impl Backend for Linux {
         collected.netns_names = namespaces.names();
         collected.current_netns = namespaces.current();
         name_cgroups(&mut collected, request);
-        let socket_users = collected.sockets.iter().filter_map(|socket| socket.uid);
-        let process_users = collected.processes.iter().filter_map(|process| process.uid);
-        let uids: BTreeSet<Uid> = socket_users.chain(process_users).collect();
-        collected.users = users::names(uids);
+        users::name_all(&mut collected);
         Ok(collected)
     }
 }

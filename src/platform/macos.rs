@@ -61,9 +61,7 @@ pub(crate) struct MacOs;
 impl crate::platform::Backend for MacOs {
     fn collect(&mut self, request: &Request) -> Result<Collected, CollectError> {
         let mut collected = read(&sys::Darwin, request)?;
-        let sockets = collected.sockets.iter().filter_map(|socket| socket.uid);
-        let processes = collected.processes.iter().filter_map(|process| process.uid);
-        collected.users = crate::platform::users::names(sockets.chain(processes));
+        crate::platform::users::name_all(&mut collected);
         Ok(collected)
     }
 }

@@ -81,9 +81,7 @@ impl Backend for Portable {
             collected.holders = Some(holders);
         }
         collected.sockets = found.into_iter().map(|(socket, _)| socket).collect();
-        let sockets = collected.sockets.iter().filter_map(|socket| socket.uid);
-        let processes = collected.processes.iter().filter_map(|process| process.uid);
-        collected.users = users::names(sockets.chain(processes));
+        users::name_all(&mut collected);
         Ok(collected)
     }
 }

@@ -4,7 +4,24 @@
 use std::collections::BTreeMap;
 
 use crate::process::Uid;
+use crate::snapshot::Collected;
 use crate::text::Text;
+
+/// Names the users of all sockets and processes that were collected.
+#[cfg_attr(
+    not(any(
+        target_os = "linux",
+        target_os = "macos",
+        target_os = "freebsd",
+        all(feature = "portable", windows)
+    )),
+    expect(dead_code, reason = "there is no backend")
+)]
+pub(crate) fn name_all(collected: &mut Collected) {
+    let sockets = collected.sockets.iter().filter_map(|socket| socket.uid);
+    let processes = collected.processes.iter().filter_map(|process| process.uid);
+    collected.users = names(sockets.chain(processes));
+}
 
 /// Returns the names of these users; one without a name has no entry. A directory service may take
 /// its time: only users about to be shown should be asked for.

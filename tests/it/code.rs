@@ -267,6 +267,11 @@ fn libraries(name: &str) -> Vec<PathBuf> {
 fn rustc(rustc: &Path, file: &Path, libraries: [&PathBuf; 3]) -> Command {
     let mut command = Command::new(rustc);
     command.args(["--edition=2024", "--emit=metadata", "--crate-type=bin"]).arg(file);
+    // What the libraries were built for, which may be another than the compiler's own.
+    if cfg!(target_os = "linux") {
+        let libc = if cfg!(target_env = "musl") { "musl" } else { "gnu" };
+        command.arg(format!("--target={}-unknown-linux-{libc}", std::env::consts::ARCH));
+    }
     command.arg("-o").arg(file.with_extension("rmeta"));
     let folder = libraries[0].parent().unwrap();
     command.arg("-L").arg(format!("dependency={}", folder.display()));

@@ -66,7 +66,9 @@ impl Aliases {
         }
         for call in &mut step.calls {
             call.call = self.text(&call.call);
-            call.result = self.text(&call.result);
+            // musl has words of its own for an error.
+            let result = call.result.replace(": address in use", ": address already in use");
+            call.result = self.text(&result);
         }
     }
 

@@ -1,16 +1,14 @@
 //! The calls of FreeBSD. What they return is bytes; what those mean is decoded by safe code.
-#![expect(unsafe_code, reason = "sysctl, kill and if_indextoname are C functions")]
+#![expect(unsafe_code, reason = "sysctl is a C function")]
 
-use std::ffi::{CStr, CString, c_int, c_void};
+use std::ffi::c_int;
 use std::io;
 use std::ptr;
 
 use super::{About, look};
 use crate::platform::bsd::process_control::{Processes, Seen, Signal};
-use crate::process::Pid;
-
-/// How often a table is asked for that grows while it is read.
-const ATTEMPTS: usize = 8;
+use crate::platform::bsd::sys::{self, fill};
+use crate::process::{Pid, Uid};
 
 /// The running kernel.
 #[derive(Debug, Clone, Copy)]
@@ -18,12 +16,7 @@ pub(crate) struct Kernel;
 
 impl super::Kernel for Kernel {
     fn table(&self, name: &str) -> io::Result<Vec<u8>> {
-        let name = CString::new(name)?;
-        fill(|buffer, size| {
-            // SAFETY: the name ends with NUL; `fill` gives null, or a buffer that has `size` bytes to
-            // write to; nothing is set.
-            unsafe { libc::sysctlbyname(name.as_ptr(), buffer, size, ptr::null(), 0) }
-        })
+        sys::table(name)
     }
 
     fn about(&self, pid: Pid, what: About) -> io::Result<Vec<u8>> {
@@ -42,18 +35,11 @@ impl super::Kernel for Kernel {
     }
 
     fn interface(&self, index: u32) -> Option<String> {
-        let mut name = [0_u8; libc::IF_NAMESIZE];
-        // SAFETY: the buffer has the IF_NAMESIZE bytes that the function may write.
-        let found = unsafe { libc::if_indextoname(index, name.as_mut_ptr().cast()) };
-        if found.is_null() {
-            return None;
-        }
-        let name = CStr::from_bytes_until_nul(&name).ok()?;
-        Some(name.to_string_lossy().into_owned())
+        sys::interface(index)
     }
 
     fn is_root(&self) -> bool {
-        uzers::get_effective_uid() == 0
+        sys::user() == Uid(0)
     }
 }
 
@@ -63,37 +49,6 @@ impl Processes for Kernel {
     }
 
     fn send(&self, pid: Pid, signal: Signal) -> io::Result<()> {
-        // 0 and negative numbers would mean groups of processes.
-        let number = libc::pid_t::try_from(pid.0).ok().filter(|&number| number > 0);
-        let number = number.ok_or(io::ErrorKind::NotFound)?;
-        let signal = match signal {
-            Signal::Terminate => libc::SIGTERM,
-            Signal::Kill => libc::SIGKILL,
-            Signal::Continue => libc::SIGCONT,
-        };
-        // SAFETY: it takes two numbers.
-        let result = unsafe { libc::kill(number, signal) };
-        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+        sys::send(pid, signal)
     }
-}
-
-/// Fills a buffer with what sysctl tells: first its size, then with some room for what comes meanwhile.
-fn fill(ask: impl Fn(*mut c_void, &mut usize) -> c_int) -> io::Result<Vec<u8>> {
-    for _ in 0..ATTEMPTS {
-        let mut size = 0;
-        if ask(ptr::null_mut(), &mut size) != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        let mut bytes = vec![0_u8; size + size / 8 + 1024];
-        size = bytes.len();
-        if ask(bytes.as_mut_ptr().cast(), &mut size) == 0 {
-            bytes.truncate(size);
-            return Ok(bytes);
-        }
-        let error = io::Error::last_os_error();
-        if error.raw_os_error() != Some(libc::ENOMEM) {
-            return Err(error);
-        }
-    }
-    Err(io::Error::from_raw_os_error(libc::ENOMEM))
 }

@@ -1,18 +1,19 @@
 //! The calls of macOS. What they return is bytes; what those mean is decoded by safe code.
-#![expect(unsafe_code, reason = "libproc and sysctl are C functions")]
+#![expect(unsafe_code, reason = "those of libproc are C functions")]
 
 use std::collections::BTreeSet;
-use std::ffi::{CStr, CString, c_int, c_void};
+use std::ffi::{c_int, c_void};
 use std::io;
 use std::ptr;
 
 use super::{Kernel, layout, process as told};
 use crate::platform::bsd::process_control::{Processes, Seen, Signal};
+use crate::platform::bsd::sys;
 use crate::platform::process;
 use crate::process::{Fd, Pid, Process};
 use crate::snapshot::Gap;
 
-/// How often a table is asked for that grows while it is read.
+/// How often a list is asked for that grows while it is read.
 const ATTEMPTS: usize = 8;
 
 /// More than `struct socket_fdinfo` has on any version yet: 792 bytes.
@@ -24,23 +25,7 @@ pub(crate) struct Darwin;
 
 impl Kernel for Darwin {
     fn table(&self, name: &str) -> io::Result<Vec<u8>> {
-        let name = CString::new(name)?;
-        for _ in 0..ATTEMPTS {
-            let mut size = 0;
-            sysctl(&name, ptr::null_mut(), &mut size)?;
-            // Room for what comes meanwhile; the kernel's own estimate has an eighth more, too.
-            let mut bytes = vec![0_u8; size + size / 8 + 1024];
-            size = bytes.len();
-            match sysctl(&name, bytes.as_mut_ptr().cast(), &mut size) {
-                Ok(()) => {
-                    bytes.truncate(size);
-                    return Ok(bytes);
-                }
-                Err(error) if error.raw_os_error() == Some(libc::ENOMEM) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(io::Error::from_raw_os_error(libc::ENOMEM))
+        sys::table(name)
     }
 
     fn pids(&self) -> io::Result<Vec<Pid>> {
@@ -74,14 +59,7 @@ impl Kernel for Darwin {
     }
 
     fn interface(&self, index: u32) -> Option<String> {
-        let mut name = [0_u8; libc::IF_NAMESIZE];
-        // SAFETY: the buffer has the IF_NAMESIZE bytes that the function may write.
-        let found = unsafe { libc::if_indextoname(index, name.as_mut_ptr().cast()) };
-        if found.is_null() {
-            return None;
-        }
-        let name = CStr::from_bytes_until_nul(&name).ok()?;
-        Some(name.to_string_lossy().into_owned())
+        sys::interface(index)
     }
 
     fn processes(&self, pids: &BTreeSet<Pid>, details: bool) -> (Vec<Process>, Option<Gap>) {
@@ -105,17 +83,7 @@ impl Processes for Darwin {
     }
 
     fn send(&self, pid: Pid, signal: Signal) -> io::Result<()> {
-        // 0 and negative numbers would mean groups of processes.
-        let number = libc::pid_t::try_from(pid.0).ok().filter(|&number| number > 0);
-        let number = number.ok_or(io::ErrorKind::NotFound)?;
-        let signal = match signal {
-            Signal::Terminate => libc::SIGTERM,
-            Signal::Kill => libc::SIGKILL,
-            Signal::Continue => libc::SIGCONT,
-        };
-        // SAFETY: it takes two numbers.
-        let result = unsafe { libc::kill(number, signal) };
-        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+        sys::send(pid, signal)
     }
 }
 
@@ -150,12 +118,4 @@ fn written_part(mut bytes: Vec<u8>, written: c_int) -> io::Result<Vec<u8>> {
     let written = usize::try_from(written).ok().filter(|&written| written > 0);
     bytes.truncate(written.ok_or_else(io::Error::last_os_error)?);
     Ok(bytes)
-}
-
-/// Reads a value of the kernel's, or only its size when there is no buffer.
-fn sysctl(name: &CStr, buffer: *mut c_void, size: &mut usize) -> io::Result<()> {
-    // SAFETY: the name ends with NUL; the callers, all in this file, give null or a buffer that has
-    // `size` bytes to write to; nothing is set.
-    let result = unsafe { libc::sysctlbyname(name.as_ptr(), buffer, size, ptr::null_mut(), 0) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

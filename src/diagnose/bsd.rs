@@ -8,7 +8,7 @@ use crate::diagnose::Cause;
 use crate::diagnose::facts::BindFacts;
 use crate::diagnose::reason::Reason;
 use crate::diagnose::remedies::advise;
-use crate::diagnose::remedy::Remedy;
+use crate::diagnose::remedy::{Action, Remedy};
 use crate::diagnose::rules::{Newcomer, Stand};
 use crate::diagnose::stand_ins::service;
 use crate::process::{Owner, Process};
@@ -166,6 +166,32 @@ fn who_answers(newcomer: &Newcomer, entry: &Entry) -> Option<String> {
         }
         (true, true) => "each of the two gets what comes by its own family".to_owned(),
     })
+}
+
+/// Returns the ways out without those that take `SOCK_DESTROY`, which only Linux has. FreeBSD has
+/// `tcpdrop(8)`, for connections by their ends.
+pub(super) fn without_destroy(
+    kernel: Kernel,
+    remedies: Vec<Remedy>,
+    in_the_way: &[&Entry],
+) -> Vec<Remedy> {
+    let drop_of = |remedy: &Remedy| {
+        let entry = in_the_way.iter().find(|entry| remedy.clears == [entry.socket.id])?;
+        let words = |end: &Endpoint| Some(format!("{} {}", end.address()?, end.port()?));
+        let (local, peer) = (entry.socket.local.as_ref()?, entry.socket.peer.as_ref()?);
+        Some(format!("tcpdrop {} {}", words(local)?, words(peer)?))
+    };
+    let instead = |remedy: Remedy| match (&remedy.action, kernel) {
+        (Action::Destroy { .. }, Kernel::MacOs) => None,
+        (Action::Destroy { .. }, Kernel::FreeBsd) => {
+            // Of many, the command that lists a command for each.
+            let command = drop_of(&remedy).unwrap_or_else(|| "tcpdrop -l -a".to_owned());
+            let text = "close what is left through the kernel (root)".to_owned();
+            Some(Remedy { action: Action::Advice { text, command: Some(command) }, ..remedy })
+        }
+        _ => Some(remedy),
+    };
+    remedies.into_iter().filter_map(instead).collect()
 }
 
 /// Returns what can be done about these systems' own causes, and in their own words about others.

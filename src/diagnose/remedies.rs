@@ -2,10 +2,12 @@
 //! of its way ([`ways_out`]), the least harmful first.
 
 use crate::diagnose::advice;
+use crate::diagnose::bsd;
 use crate::diagnose::judge::{Case, judge};
 use crate::diagnose::reason::Reason;
 use crate::diagnose::remedy::{Action, Harm, Remedy};
 use crate::diagnose::request::{BindRequest, Target};
+use crate::diagnose::system::System;
 use crate::diagnose::ways_out::ways_out;
 use crate::diagnose::{Diagnosis, Verdict};
 use crate::process::Owner;
@@ -24,6 +26,9 @@ pub(super) fn remedies(diagnosis: &Diagnosis, case: &Case<'_>) -> Vec<Remedy> {
         }
     }
     let mut remedies = ways_out(&in_the_way);
+    if let System::Bsd(kernel) = case.system() {
+        remedies = bsd::without_destroy(kernel, remedies, &in_the_way);
+    }
     remedies.extend(options_that_help(case));
     if !case.system().is_bsd()
         && causes().any(|cause| cause.reason == Reason::EphemeralClient)

@@ -1,5 +1,6 @@
 //! What ARCHITECTURE.md promises of the code and a compiler does not check.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -120,6 +121,59 @@ fn the_page_on_platforms_has_a_column_for_each_system() {
         let index = index.unwrap_or_else(|| panic!("docs/platforms.md has no column for {system}"));
         let is_wished = backend.contains("unsupported::");
         assert_eq!(says[index] == "none yet", is_wished, "{system}: {backend}, {}", says[index]);
+    }
+}
+
+/// Returns what the table of the page on platforms says of a system, in the row that begins so.
+fn cell(page: &str, row: &str, system: &str) -> String {
+    let header = page.lines().find(|line| line.starts_with("| |")).unwrap();
+    let index = header.split('|').position(|column| column.trim() == system).unwrap();
+    let start = format!("| {row}");
+    let row = page.lines().find(|line| line.starts_with(&start));
+    let row = row.unwrap_or_else(|| panic!("docs/platforms.md has no row {start}"));
+    row.split('|').nth(index).unwrap().trim().to_owned()
+}
+
+/// What the backends of the BSDs read nothing of is what the page calls a gap there, no more and no less.
+#[test]
+fn the_page_on_platforms_names_the_protocols_that_a_backend_leaves_out() {
+    let page = fs::read_to_string(root().join("docs/platforms.md")).unwrap();
+    for (system, file) in [("macOS", "macos.rs"), ("FreeBSD", "freebsd.rs")] {
+        let code = fs::read_to_string(root().join("src/platform").join(file)).unwrap();
+        let list = code.split_once("const UNREAD").unwrap().1.split_once("= [").unwrap().1;
+        let left_out: BTreeSet<String> = list
+            .split_once("];")
+            .unwrap()
+            .0
+            .split("Protocol::")
+            .map(|name| name.trim_matches([',', ' ', '\n']).to_lowercase())
+            .filter(|name| !name.is_empty() && name != "udplite")
+            .map(|name| if name == "icmp" { "ping".to_owned() } else { name })
+            .collect();
+        let says = cell(&page, "MPTCP, SCTP", system);
+        let gap = says.split(';').find_map(|part| part.trim().strip_suffix(" not (gap)"));
+        let words = gap.unwrap_or_default().replace(" and ", ", ").to_lowercase();
+        let named: BTreeSet<String> = words.split(", ").map(str::to_owned).collect();
+        assert_eq!(left_out, named, "{file}, docs/platforms.md on {system}");
+        let reads_udplite = !list.split_once("];").unwrap().0.contains("Udplite");
+        assert_eq!(cell(&page, "UDPLITE", system) != "no (gap)", reads_udplite, "{system}");
+    }
+}
+
+/// README, the page on platforms and the script that checks them say the same of where nothing was run.
+#[test]
+fn where_nothing_was_ever_run_is_said_everywhere() {
+    let text = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let (readme, page) = (text("README.md"), text("docs/platforms.md"));
+    let script = text("scripts/check-platforms");
+    let table = readme.split_once("## Platforms").unwrap().1;
+    for (_, system) in SYSTEMS {
+        let step = if system == "Linux" { "musl".to_owned() } else { system.to_lowercase() };
+        let is_run = script.contains(&format!("\n{step}-test() {{"));
+        let row = table.lines().find(|line| line.starts_with(&format!("| {system} |"))).unwrap();
+        assert_eq!(row.contains("never run"), !is_run, "README: {row}");
+        let says = page.contains(&format!("**{system} was never run.**"));
+        assert_eq!(says, !is_run, "docs/platforms.md on {system}");
     }
 }
 

@@ -211,6 +211,9 @@ fn time_wait_needs_the_option_on_the_newcomer_alone() {
         assert_eq!((told.verdict, reasons(&told)), (IN_USE, vec![Reason::TimeWait]));
         assert_eq!(told.causes[0].evidence, ["it lasts 30 s (net.inet.tcp.msl)"]);
         assert!(advice(&told).contains("set SO_REUSEADDR before bind"), "{}", advice(&told));
+        assert!(!advice(&told).contains("sockscope close"), "{}", advice(&told));
+        let dropped = advice(&told).contains("tcpdrop 127.0.0.1 8080 127.0.0.1 5000");
+        assert_eq!(dropped, platform == "freebsd", "{}", advice(&told));
         let told = diagnose(&snapshot, &facts, &reusing("127.0.0.1:8080"));
         assert_eq!(told.verdict, Verdict::Shareable);
     }

@@ -11,6 +11,7 @@
 //! cargo bench --bench peers -- S1 S3 --pairs 5    these scenes
 //! cargo bench --bench peers -- growth             1,000 to 200,000 sockets, and the picture of it
 //! cargo bench --bench peers -- --write            and docs/performance.md anew
+//! cargo bench --bench peers -- S1 --do ss -tunap  another command in a scene: a profiler, a shell
 //! ```
 #![cfg_attr(
     target_os = "linux",

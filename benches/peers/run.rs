@@ -7,13 +7,16 @@ use serde::{Deserialize, Serialize};
 use crate::measure::{self, Cost};
 use crate::peers::{self, Peer};
 use crate::report;
-use crate::scene::{self, Group, SCENES, Scene};
+use crate::scene::{self, Built, Group, SCENES, Scene};
 
 /// How often each pair is run unless it is said.
 const PAIRS: usize = 7;
 
 /// How many sockets the growth is shown with.
 const GROWTH: [usize; 6] = [1_000, 10_000, 20_000, 50_000, 100_000, 200_000];
+
+/// What the scene of so many sockets is called.
+const GROWN: &str = "growth";
 
 /// As many sockets as a process may have descriptors for.
 const A_HOLDER: usize = 16_000;
@@ -49,6 +52,7 @@ pub(crate) fn main() {
         "--cost" => measure::cost(rest),
         "--as" => peers::list_as(&rest[0]),
         "--inside" => inside(&rest[0], rest[1].parse().unwrap()),
+        "--do-inside" => do_inside(&rest[0], &rest[1..]),
         _ => outside(&words),
     }
 }
@@ -58,26 +62,30 @@ fn outside(words: &[String]) {
         return println!("SKIPPED: the scenes need root for namespaces of their own");
     }
     let mut pairs = PAIRS;
-    let mut wanted = Vec::new();
+    let mut wanted: Vec<String> = Vec::new();
     let mut write = false;
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match word.as_str() {
             "--pairs" => pairs = words.next().expect("--pairs N").parse().expect("--pairs N"),
             "--write" => write = true,
+            "--do" => {
+                let command: Vec<String> = words.cloned().collect();
+                return wanted.iter().for_each(|name| enter_for(name, &command));
+            }
             word => wanted.push(word.to_owned()),
         }
     }
     if wanted.is_empty() {
         wanted = SCENES.iter().map(|scene| scene.name.to_owned()).collect();
         if write {
-            wanted.push("growth".to_owned());
+            wanted.push(GROWN.to_owned());
         }
     }
     let mut seen = Vec::new();
     let mut growth = Vec::new();
     for name in wanted {
-        if name == "growth" {
+        if name == GROWN {
             growth = GROWTH.map(|sockets| enter(&sockets.to_string(), pairs)).into();
             report::print_growth(&growth);
         } else {
@@ -90,11 +98,25 @@ fn outside(words: &[String]) {
     }
 }
 
+/// Returns this program in namespaces of its own.
+fn elsewhere() -> Command {
+    let mut command = Command::new("unshare");
+    command
+        .args(["--fork", "--pid", "--kill-child", "--mount-proc", "--net", "--"])
+        .arg(std::env::current_exe().unwrap());
+    command
+}
+
+/// Builds a scene, and runs a command in it: for profiles, and for figures of one's own.
+fn enter_for(name: &str, command: &[String]) {
+    let status =
+        elsewhere().args(["--do-inside", name]).args(command).status().expect("unshare(1)");
+    assert!(status.success(), "{name}: {status}");
+}
+
 /// Builds a scene in namespaces of its own, and has it measured there.
 fn enter(name: &str, pairs: usize) -> Seen {
-    let output = Command::new("unshare")
-        .args(["--fork", "--pid", "--kill-child", "--mount-proc", "--net", "--"])
-        .arg(std::env::current_exe().unwrap())
+    let output = elsewhere()
         .args(["--inside", name, &pairs.to_string()])
         .stderr(Stdio::inherit())
         .output()
@@ -107,12 +129,20 @@ fn enter(name: &str, pairs: usize) -> Seen {
     serde_json::from_str(text.lines().last().unwrap()).unwrap()
 }
 
-fn inside(name: &str, pairs: usize) {
+fn do_inside(name: &str, command: &[String]) {
+    let (_, built) = build(name);
+    let (program, arguments) = command.split_first().expect("--do COMMAND [ARGUMENT ...]");
+    println!("{name}: {} processes, {} descriptors", built.processes, built.descriptors);
+    let status = Command::new(program).args(arguments).status();
+    assert!(status.expect("--do COMMAND").success());
+}
+
+/// Builds the scene of this name, or of so many sockets.
+fn build(name: &str) -> (Scene, Built) {
     let up = Command::new("ip").args(["link", "set", "lo", "up"]).status().expect("ip(8)");
     assert!(up.success());
-    let sockets: Option<usize> = name.parse().ok();
-    let scene = match sockets {
-        Some(sockets) => {
+    let scene = match name.parse::<usize>() {
+        Ok(sockets) => {
             let holders = sockets.div_ceil(A_HOLDER);
             let v4_pairs = sockets / holders / 2;
             let group = Group {
@@ -122,16 +152,20 @@ fn inside(name: &str, pairs: usize) {
                 v4_pairs,
                 ..Group::default()
             };
-            Scene { name: "growth", what: "connections", groups: Vec::leak(vec![group]) }
+            Scene { name: GROWN, what: "connections", groups: Vec::leak(vec![group]) }
         }
-        None => *SCENES
+        Err(_) => *SCENES
             .iter()
             .find(|scene| scene.name == name)
             .unwrap_or_else(|| panic!("there is no scene {name}: S0 to S4, and growth")),
     };
-    let built = scene::build(scene.groups);
+    (scene, scene::build(scene.groups))
+}
+
+fn inside(name: &str, pairs: usize) {
+    let (scene, built) = build(name);
     let mut peers = peers::all();
-    if sockets.is_some() {
+    if scene.name == GROWN {
         peers.retain(|peer| peer.name.starts_with("ss "));
     }
     let mut comparisons = Vec::new();

@@ -150,7 +150,7 @@ fn find_owners(collected: &mut Collected, namespaces: &Namespaces, scan: Scan, r
     }
 
     let pids: BTreeSet<Pid> = holders.iter().map(|holder| holder.pid).collect();
-    let (processes, gaps) = facts::read(&pids, request.process_details);
+    let (processes, gaps) = facts::read_by(&pids, request.process_details, process::read_some);
     collected.processes = processes;
     collected.gaps.extend(gaps);
     collected.holders = Some(holders);

@@ -1,4 +1,5 @@
-//! Facts about processes, on every system: what sysinfo tells, refined where a system tells more.
+//! Facts about processes, on every system: what sysinfo tells, completed where a system tells more.
+//! Linux reads its own files only.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -21,8 +22,17 @@ pub(crate) fn read(pids: &BTreeSet<Pid>, details: bool) -> (Vec<Process>, Option
             return (pids.iter().copied().map(Process::new).collect(), Some(gap));
         }
     };
+    read_by(pids, details, |pids, details| read_some(&mut system, pids, details))
+}
+
+/// The same, where one process after the other is read so.
+pub(crate) fn read_by(
+    pids: &BTreeSet<Pid>,
+    details: bool,
+    mut read: impl FnMut(&BTreeSet<Pid>, bool) -> Vec<(Pid, Option<Process>)>,
+) -> (Vec<Process>, Option<Gap>) {
     let mut unknown = 0;
-    let mut processes: Vec<Process> = read_some(&mut system, pids, details)
+    let mut processes: Vec<Process> = read(pids, details)
         .into_iter()
         .map(|(pid, process)| {
             unknown += usize::from(process.is_none());
@@ -30,7 +40,7 @@ pub(crate) fn read(pids: &BTreeSet<Pid>, details: bool) -> (Vec<Process>, Option
         })
         .collect();
     if details {
-        add_ancestors(&mut system, &mut processes);
+        add_ancestors(&mut processes, |pids| read(pids, true));
         #[cfg(target_os = "linux")]
         super::linux::containers::name(processes.iter_mut().filter_map(|it| it.cgroup.as_mut()));
     }
@@ -65,7 +75,10 @@ fn read_some(
 }
 
 /// Appends the parents that are not among the processes yet, then theirs, up to the first process.
-fn add_ancestors(system: &mut System, processes: &mut Vec<Process>) {
+fn add_ancestors(
+    processes: &mut Vec<Process>,
+    mut read: impl FnMut(&BTreeSet<Pid>) -> Vec<(Pid, Option<Process>)>,
+) {
     let mut known: BTreeSet<Pid> = processes.iter().map(|process| process.pid).collect();
     loop {
         let parents = processes.iter().filter_map(|process| process.ppid);
@@ -74,7 +87,7 @@ fn add_ancestors(system: &mut System, processes: &mut Vec<Process>) {
             return;
         }
         // One that has ended meanwhile is no loss: its children have another parent now.
-        let found = read_some(system, &missing, true);
+        let found = read(&missing);
         processes.extend(found.into_iter().filter_map(|(_, process)| process));
     }
 }
@@ -96,7 +109,8 @@ fn convert(pid: Pid, told: &sysinfo::Process, details: bool) -> Process {
     }
     #[cfg(target_os = "linux")]
     {
-        super::linux::process::refine(&mut process, told.exe());
+        // Gone since, with its descriptors: what is known of it stays.
+        let _gone = super::linux::process::complete(&mut process);
         if details {
             super::linux::process_details::read(&mut process);
         }

@@ -18,8 +18,8 @@ use std::num::NonZero;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::resume_unwind;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, openat, readlinkat_raw, statat};
@@ -180,9 +180,17 @@ pub(crate) fn pids() -> io::Result<Vec<Pid>> {
 /// Asks this of every process that `/proc` lists, on several threads where they are many; the answers
 /// are in the order of the processes.
 pub(crate) fn each_process<T: Send>(ask: impl Fn(Pid) -> T + Sync) -> Vec<(Pid, T)> {
-    let pids = pids().unwrap_or_default();
-    let parts =
-        deal(&pids, A_QUESTION_S_WORTH, Vec::new, |&pid, answers| answers.push((pid, ask(pid))));
+    each_of(&pids().unwrap_or_default(), A_QUESTION_S_WORTH, ask)
+}
+
+/// Asks this of each of these processes, on several threads where there are more than a thread's
+/// `worth`; the answers are in the order of the processes.
+pub(crate) fn each_of<T: Send>(
+    pids: &[Pid],
+    worth: usize,
+    ask: impl Fn(Pid) -> T + Sync,
+) -> Vec<(Pid, T)> {
+    let parts = deal(pids, worth, Vec::new, |&pid, answers| answers.push((pid, ask(pid))));
     let mut answers: Vec<(Pid, T)> = parts.into_iter().flatten().collect();
     answers.sort_by_key(|(pid, _)| *pid);
     answers
@@ -243,9 +251,7 @@ fn deal<J: Sync, W: Send>(
     };
     let threads = match jobs.len() / worth {
         0 | 1 => 1,
-        worth => {
-            thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS).min(worth)
-        }
+        worth => processors().min(MOST_THREADS).min(worth),
     };
     thread::scope(|scope| {
         // Where no thread can be had, the others do its work.
@@ -258,6 +264,12 @@ fn deal<J: Sync, W: Send>(
         }
         done
     })
+}
+
+/// Returns how many processors this process may use. Finding out takes the reading of several files.
+fn processors() -> usize {
+    static PROCESSORS: OnceLock<usize> = OnceLock::new();
+    *PROCESSORS.get_or_init(|| thread::available_parallelism().map_or(1, NonZero::get))
 }
 
 /// What one or several threads found.

@@ -1,45 +1,93 @@
-//! What Linux tells of a process beyond sysinfo: the start in clock ticks, the short name as it is
-//! (sysinfo has the escaped form of `stat`), every argument, the name a person knows it by, and its
-//! number in its container.
+//! What Linux tells of a process: four files of its directory in `/proc` (`proc(5)`), which is opened
+//! once, so that all that is said is of one process, whoever gets its number next.
 
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::ffi::CStr;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use rustix::buffer::spare_capacity;
+use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
+use rustix::io;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::command::command;
-use super::stat::read_stat;
+use super::owners::each_of;
+use super::process_details;
+use super::stat::{parse_name, parse_stat};
 use crate::platform::clock;
-use crate::process::{Pid, Process};
+use crate::process::{Pid, Process, Uid};
 use crate::snapshot::Timestamp;
 use crate::text::Text;
 
-/// Completes what sysinfo told. `exe` is the program's path, without the kernel's ` (deleted)`.
-pub(crate) fn refine(process: &mut Process, exe: Option<&Path>) {
-    let Pid(pid) = process.pid;
-    // A file that cannot be read is of a process that has just ended, whose descriptors are gone
-    // too: what is known of it stays.
-    if let Ok(Some(stat)) = read_stat(pid) {
-        process.ppid = (stat.ppid != 0).then_some(Pid(stat.ppid));
-        process.start = Some(stat.start);
-        process.started_at = started_at(clock::now(), stat.start);
-    } else {
-        // Seconds: another unit than everybody else's here.
-        process.start = None;
+/// So many processes are read in the time that a thread takes to start.
+const A_THREADS_WORTH: usize = 8;
+
+/// Returns what is known of each of the processes, which are read on several threads where they are
+/// many.
+pub(crate) fn read_some(pids: &BTreeSet<Pid>, details: bool) -> Vec<(Pid, Option<Process>)> {
+    let pids: Vec<Pid> = pids.iter().copied().collect();
+    each_of(&pids, A_THREADS_WORTH, |pid| {
+        let mut process = Process::new(pid);
+        complete(&mut process).ok()?;
+        if details {
+            process_details::read(&mut process);
+        }
+        Some(process)
+    })
+}
+
+/// Fills in what the process's own files say; what was known before stays where they cannot be read.
+///
+/// # Errors
+///
+/// When not even what everybody may read could be: it has ended, or is hidden.
+pub(crate) fn complete(process: &mut Process) -> io::Result<()> {
+    // Seconds: another unit than everybody else's here.
+    process.start = None;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = openat(CWD, format!("/proc/{}", process.pid), flags, Mode::empty())?;
+    let mut buffer = Vec::with_capacity(4096);
+
+    read_file(&directory, c"stat", &mut buffer)?;
+    let stat = parse_stat(&buffer).ok_or(io::Errno::IO)?;
+    process.ppid = (stat.ppid != 0).then_some(Pid(stat.ppid));
+    process.start = Some(stat.start);
+    process.started_at = started_at(clock::now(), stat.start);
+    let mut comm = parse_name(&buffer).unwrap_or_default().to_vec();
+    // Before Linux 4.18 it is written with escapes here.
+    if comm.contains(&b'\\') && read_file(&directory, c"comm", &mut buffer).is_ok() {
+        comm.clear();
+        comm.extend(buffer.strip_suffix(b"\n").unwrap_or(&buffer));
     }
-    let status = std::fs::read(format!("/proc/{pid}/status"));
-    process.nspid = status.ok().and_then(|status| parse_nspid(&status));
-    let argv = std::fs::read(format!("/proc/{pid}/cmdline")).map(|line| parse_cmdline(&line));
+
+    if read_file(&directory, c"status", &mut buffer).is_ok() {
+        process.uid = parse_uid(&buffer).or(process.uid);
+        process.nspid = parse_nspid(&buffer);
+    }
+    let argv = read_file(&directory, c"cmdline", &mut buffer).map(|()| parse_cmdline(&buffer));
     let argv = argv.unwrap_or_default();
-    if let Ok(comm) = std::fs::read(format!("/proc/{pid}/comm")) {
-        let comm = comm.strip_suffix(b"\n").unwrap_or(&comm);
-        let exe = exe.map(|exe| exe.as_os_str().as_bytes());
-        process.comm = Some(Text::new(comm));
-        process.command =
-            Some(command(comm, exe, &argv)).filter(|name| !name.is_empty()).map(Text::new);
-    }
+    let exe = readlinkat(&directory, c"exe", Vec::new()).ok().map(std::ffi::CString::into_bytes);
+    let exe = exe.as_deref().map(|exe| exe.strip_suffix(process_details::DELETED).unwrap_or(exe));
+    process.command =
+        Some(command(&comm, exe, &argv)).filter(|name| !name.is_empty()).map(Text::new);
+    process.comm = Some(Text::from(comm));
     process.argv = Some(argv).filter(|argv| !argv.is_empty());
+    Ok(())
+}
+
+/// Reads a file of a process's directory. The kernel makes it at each read, whole as far as there is
+/// room: a read that leaves room was the last.
+fn read_file(directory: &OwnedFd, name: &CStr, buffer: &mut Vec<u8>) -> io::Result<()> {
+    let file = openat(directory, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    buffer.clear();
+    loop {
+        buffer.reserve(1024);
+        let room = buffer.capacity() - buffer.len();
+        if io::read(&file, spare_capacity(buffer))? < room {
+            return Ok(());
+        }
+    }
 }
 
 /// Returns the moment so many clock ticks after boot. Counted back from now: what is said of a
@@ -64,9 +112,18 @@ fn parse_cmdline(line: &[u8]) -> Vec<Text> {
 /// Parses the line `NSpid` of `/proc/PID/status` (`proc_pid_status(5)`): the process's number in each
 /// PID namespace, from ours to its own. `None` when these are one.
 fn parse_nspid(status: &[u8]) -> Option<Pid> {
-    let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"NSpid:"))?;
-    let numbers = std::str::from_utf8(line).ok()?.split_ascii_whitespace().skip(1);
-    numbers.last()?.parse().ok().map(Pid)
+    numbers(status, b"NSpid:")?.skip(1).last()?.parse().ok().map(Pid)
+}
+
+/// Parses the line `Uid`: the real, the effective, the saved user, and the one for files.
+fn parse_uid(status: &[u8]) -> Option<Uid> {
+    numbers(status, b"Uid:")?.nth(1)?.parse().ok().map(Uid)
+}
+
+/// Returns the words of the line of `/proc/PID/status` that begins so.
+fn numbers<'a>(status: &'a [u8], name: &[u8]) -> Option<impl Iterator<Item = &'a str>> {
+    let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(name))?;
+    Some(std::str::from_utf8(line).ok()?.split_ascii_whitespace())
 }
 
 #[cfg(test)]
@@ -77,8 +134,6 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
-    use crate::platform::process::read;
-    use crate::process::Uid;
     use proptest::prelude::*;
 
     /// Runs a Python program until it says something, describes it, and ends it.
@@ -87,11 +142,21 @@ mod tests {
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("start python3");
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let (mut processes, gap) = read(&[Pid(child.id())].into(), false);
+        let pid = Pid(child.id());
+        let mut processes = read_some(&[pid].into(), false);
+        // The other way to the same facts: sysinfo's, completed.
+        let portable = crate::platform::process::read(&[pid].into(), false);
         drop(child.stdin.take());
         child.wait().unwrap();
-        assert_eq!(gap, None);
-        (line.trim_end().to_owned(), processes.remove(0))
+        let (_, mut process) = processes.remove(0);
+        if let Some(process) = &mut process {
+            let same_start = portable.0[0].started_at;
+            assert_eq!(
+                portable,
+                (vec![Process { started_at: same_start, ..process.clone() }], None)
+            );
+        }
+        (line.trim_end().to_owned(), process.unwrap())
     }
 
     fn python(program: &str) -> Command {
@@ -175,10 +240,35 @@ mod tests {
         assert_eq!(parse_nspid(b"Name:\tx\n"), None);
     }
 
+    #[test]
+    fn the_effective_user_is_the_second_number() {
+        assert_eq!(parse_uid(b"Name:\tUid:\t9\nUid:\t1\t2\t3\t4\n"), Some(Uid(2)));
+        assert_eq!(parse_uid(b"Uid:\t1\n"), None);
+    }
+
+    #[test]
+    fn arguments_longer_than_the_buffer_are_read_to_their_end() {
+        let word = "x".repeat(10_000);
+        let (_, process) = describe(python("").arg(&word).arg("last"));
+        assert_eq!(process.argv.unwrap()[3..], [Text::from(word), Text::from("last")]);
+    }
+
+    #[test]
+    fn many_processes_are_read_in_the_order_of_their_numbers() {
+        let pids: BTreeSet<Pid> = super::super::owners::pids().unwrap().into_iter().collect();
+        let read = read_some(&pids, true);
+        assert_eq!(read.iter().map(|(pid, _)| *pid).collect::<BTreeSet<_>>(), pids);
+        assert!(read.is_sorted_by_key(|(pid, _)| *pid));
+        let own = read.iter().find(|(pid, _)| *pid == Pid(std::process::id()));
+        assert!(own.unwrap().1.as_ref().unwrap().cgroup.is_some());
+    }
+
     proptest! {
         #[test]
         fn no_bytes_make_the_parsers_panic(bytes: Vec<u8>) {
             parse_cmdline(&bytes);
+            parse_uid(&bytes);
+            parse_name(&bytes);
             parse_nspid(&bytes);
         }
     }

@@ -12,7 +12,7 @@ use crate::process::{Exe, ExeState, Pid, Process};
 use crate::text::Text;
 
 /// What the kernel writes behind the path of a file that has none any more (`d_path`).
-const DELETED: &[u8] = b" (deleted)";
+pub(super) const DELETED: &[u8] = b" (deleted)";
 
 /// Fills in what can be read; the program and the directory are told only to whoever may trace the
 /// process (`ptrace(2)`), the control group to everybody.

@@ -57,6 +57,12 @@ pub(crate) fn read_stat(pid: u32) -> io::Result<Option<Stat>> {
     }
 }
 
+/// Returns the second field of `/proc/PID/stat`, the short name.
+pub(crate) fn parse_name(line: &[u8]) -> Option<&[u8]> {
+    let begin = line.iter().position(|&byte| byte == b'(')? + 1;
+    line.get(begin..line.iter().rposition(|&byte| byte == b')')?)
+}
+
 /// Parses `/proc/PID/stat`; `None` when it is cut short or no such file.
 ///
 /// The second field is the short name in parentheses; it may hold spaces and `)` itself, so counting

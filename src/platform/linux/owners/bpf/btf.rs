@@ -1,7 +1,8 @@
 //! Where the members of the kernel's structures are, as the running kernel tells it itself
 //! (`/sys/kernel/btf/vmlinux`; linux/Documentation/bpf/btf.rst).
 //!
-//! One pass over the types notes where each begins and finds the few that are asked for by name.
+//! One pass over the types finds the few that are asked for by name. There are some 150,000: that pass is
+//! most of what it costs to begin, so it keeps no note of each, and looks at two letters of a name first.
 
 /// What makes a BTF file (`BTF_MAGIC`, linux/include/uapi/linux/btf.h), in the kernel's byte order.
 const MAGIC: u16 = 0xeb9f;
@@ -11,6 +12,9 @@ const TYPE_SIZE: usize = 12;
 
 /// The size of `struct btf_member`.
 const MEMBER_SIZE: usize = 12;
+
+/// The place of one type in so many is kept: the others are found from there.
+const STEP: usize = 64;
 
 /// How deep structures without a name may be nested in another.
 const MOST_NESTED: u8 = 8;
@@ -29,6 +33,24 @@ pub(super) enum Name {
     Function(&'static str),
 }
 
+impl Name {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Struct(word) | Self::Function(word) => word,
+        }
+    }
+
+    /// Returns the kind of what is looked for, and how its name begins, beside itself.
+    fn key(self) -> (u32, [u8; 2], Self) {
+        let kind = match self {
+            Self::Struct(_) => STRUCT,
+            Self::Function(_) => FUNCTION,
+        };
+        let mut letters = self.word().bytes().chain([0, 0]);
+        (kind, [letters.next().unwrap_or(0), letters.next().unwrap_or(0)], self)
+    }
+}
+
 /// The number of a type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TypeId(pub(super) u32);
@@ -38,7 +60,7 @@ pub(super) struct TypeId(pub(super) u32);
 pub(super) struct Btf<'a> {
     types: &'a [u8],
     strings: &'a [u8],
-    /// Where the type with each number begins. Type 0 is `void`, and is not written.
+    /// Where every [`STEP`]th type begins. Type 0 is `void`, and is not written: its place is the next one's.
     starts: Vec<u32>,
     /// The first type of each name looked for.
     named: Vec<(Name, TypeId)>,
@@ -60,7 +82,7 @@ impl<'a> Btf<'a> {
         let mut btf = Self {
             types: section(types_at, types_size)?,
             strings: section(strings_at, strings_size)?,
-            starts: vec![0],
+            starts: Vec::new(),
             named: Vec::new(),
         };
         btf.find(names)?;
@@ -69,23 +91,26 @@ impl<'a> Btf<'a> {
 
     /// Goes through all types once.
     fn find(&mut self, names: &[Name]) -> Option<()> {
+        let names: Vec<(u32, [u8; 2], Name)> = names.iter().map(|&name| name.key()).collect();
         let mut at = 0;
+        let mut id = 0;
         while at < self.types.len() {
-            let id = TypeId(u32::try_from(self.starts.len()).ok()?);
-            self.starts.push(u32::try_from(at).ok()?);
+            if id % STEP == 0 {
+                self.starts.push(u32::try_from(at).ok()?);
+            }
+            id += usize::from(id == 0);
             let one = Type::at(self.types, at)?;
-            if matches!(one.kind, STRUCT | FUNCTION) {
-                for &name in names {
-                    let (kind, word) = match name {
-                        Name::Struct(word) => (STRUCT, word),
-                        Name::Function(word) => (FUNCTION, word),
-                    };
-                    if kind == one.kind && self.is_called(one.name, word) {
-                        self.named.push((name, id));
+            if matches!(one.kind, STRUCT | FUNCTION)
+                && let Some(begin) = self.text(one.name).and_then(<[u8]>::first_chunk)
+            {
+                for (kind, key, name) in &names {
+                    if key == begin && *kind == one.kind && self.is_called(one.name, name.word()) {
+                        self.named.push((*name, TypeId(u32::try_from(id).ok()?)));
                     }
                 }
             }
             at = at.checked_add(TYPE_SIZE)?.checked_add(one.extra()?)?;
+            id += 1;
         }
         Some(())
     }
@@ -134,9 +159,13 @@ impl<'a> Btf<'a> {
     }
 
     fn start(&self, TypeId(id): TypeId) -> Option<usize> {
-        // Number 0 has no place of its own.
-        (id != 0).then_some(())?;
-        usize::try_from(*self.starts.get(usize::try_from(id).ok()?)?).ok()
+        let id = usize::try_from(id).ok().filter(|id| *id != 0)?;
+        let mut at = usize::try_from(*self.starts.get(id / STEP)?).ok()?;
+        let first = (id / STEP * STEP).max(1);
+        for _ in first..id {
+            at = at.checked_add(TYPE_SIZE)?.checked_add(Type::at(self.types, at)?.extra()?)?;
+        }
+        Some(at)
     }
 
     fn read(&self, id: TypeId) -> Option<Type> {
@@ -144,9 +173,14 @@ impl<'a> Btf<'a> {
     }
 
     fn is_called(&self, name: u32, wanted: &str) -> bool {
-        let text = usize::try_from(name).ok().and_then(|at| self.strings.get(at..));
-        text.and_then(|text| text.strip_prefix(wanted.as_bytes()))
+        self.text(name)
+            .and_then(|text| text.strip_prefix(wanted.as_bytes()))
             .is_some_and(|rest| rest.first() == Some(&0))
+    }
+
+    /// Returns the strings from this one on, which ends with a NUL.
+    fn text(&self, name: u32) -> Option<&'a [u8]> {
+        self.strings.get(usize::try_from(name).ok()?..)
     }
 }
 
@@ -165,15 +199,15 @@ struct Type {
 
 impl Type {
     fn at(types: &[u8], at: usize) -> Option<Self> {
-        let one = types.get(at..)?.first_chunk::<TYPE_SIZE>()?;
-        let [name, info, size] = [0, 4, 8].map(|at| word(one, at));
-        let info = info?;
+        let (words, _) = types.get(at..)?.first_chunk::<TYPE_SIZE>()?.as_chunks();
+        let &[name, info, size] = words else { return None };
+        let info = u32::from_ne_bytes(info);
         Some(Self {
-            name: name?,
+            name: u32::from_ne_bytes(name),
             kind: (info >> 24) & 0x1f,
             count: usize::try_from(info & 0xffff).ok()?,
             has_bit_fields: info >> 31 == 1,
-            size: size?,
+            size: u32::from_ne_bytes(size),
         })
     }
 

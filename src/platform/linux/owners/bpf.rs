@@ -16,17 +16,17 @@ mod program;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io;
-use std::num::NonZero;
 use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
-use std::thread;
 
 use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::thread::{CapabilitySet, capabilities};
 use thiserror::Error;
 
-use super::{Descriptor, Holding, Link, Scan, deal, failed, pids, read_link, visibility};
+use super::{
+    Descriptor, Holding, Link, Scan, deal, failed, pids, processors, read_link, visibility,
+};
 use crate::error::cause;
 use crate::platform::linux::privilege::Privilege;
 use crate::platform::linux::sys::bpf as sys;
@@ -38,7 +38,7 @@ use program::{Layout, Numbers, RECORD_SIZE, Record, What};
 const BUFFER: usize = 32 * 1024;
 
 /// With more processes than this, or more sockets looked for, each process is a pass of its own.
-const MANY_PROCESSES: usize = 300;
+const MANY_PROCESSES: usize = 200;
 const MANY_SOCKETS: usize = 10_000;
 
 /// So many processes are read in the time that a thread takes to start.
@@ -201,11 +201,10 @@ fn load(layout: &Layout, numbers: Numbers) -> Result<OwnedFd, Refusal> {
 
 /// Returns how many processors have nothing to do but this.
 fn idle_processors() -> usize {
-    let processors = thread::available_parallelism().map_or(1, NonZero::get);
     let running =
         std::fs::read_to_string("/proc/loadavg").ok().and_then(|text| parse_running(&text));
     // This thread is one of those that run.
-    (processors + 1).saturating_sub(running.unwrap_or(1))
+    (processors() + 1).saturating_sub(running.unwrap_or(1))
 }
 
 /// Parses how many threads run, the first half of the fourth number (`proc_loadavg(5)`).
@@ -360,11 +359,14 @@ fn holdings(mut records: Vec<Record>) -> Vec<(Holding, Descriptor, What)> {
 mod tests {
     #![expect(
         clippy::disallowed_methods,
-        reason = "a skip is a failure when the environment says so"
+        reason = "a skip is a failure when the environment says so; a test reads the clock"
     )]
 
     use std::net::TcpListener;
     use std::os::fd::AsRawFd as _;
+    use std::time::{Duration, Instant};
+
+    use rustix::thread::{CapabilitySets, set_capabilities};
 
     use super::*;
 
@@ -407,6 +409,27 @@ mod tests {
                 assert!(found.iter().any(is_it), "{numbers:?}: {found:?}");
             }
         }
+    }
+
+    /// What is refused must be so at once: the walk is still to be done. Each thread has its own rights.
+    #[test]
+    fn whoever_may_not_is_refused_in_less_than_a_millisecond() {
+        let try_without_rights = || {
+            let sets = capabilities(None).unwrap();
+            let needed = CapabilitySet::BPF | CapabilitySet::PERFMON | CapabilitySet::SYS_ADMIN;
+            let effective = sets.effective.difference(needed);
+            set_capabilities(None, CapabilitySets { effective, ..sets }).unwrap();
+            let attempt = || {
+                let began = Instant::now();
+                assert_eq!(permitted(), Err(Refusal::Capability));
+                began.elapsed()
+            };
+            // The least: the machine may have other things to do.
+            (0..100).map(|_| attempt()).min()
+        };
+        let least = std::thread::spawn(try_without_rights).join().unwrap().unwrap();
+        eprintln!("refused in {least:?}");
+        assert!(least < Duration::from_millis(1), "{least:?}");
     }
 
     #[test]

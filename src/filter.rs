@@ -125,6 +125,7 @@ impl Filter {
     pub fn widen(&self, request: &mut Request) {
         narrow::widen(&self.0, request);
         request.process_details |= self.0.asks_for_process_details();
+        request.user_names |= self.0.asks_for_user_names();
     }
 }
 

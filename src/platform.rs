@@ -94,6 +94,8 @@ pub struct Request {
     /// Whether more is wanted of the owners than their names and users: program, directory, control
     /// group and ancestors. And the names of the sockets' own control groups.
     pub process_details: bool,
+    /// Whether users are wanted by their names, too. A directory service may take its time over each.
+    pub user_names: bool,
 }
 
 impl Default for Request {
@@ -110,6 +112,7 @@ impl Default for Request {
             owners_by: OwnersBy::Auto,
             details: false,
             process_details: false,
+            user_names: true,
         }
     }
 }

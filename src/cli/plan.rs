@@ -99,7 +99,7 @@ impl Plan {
             .and(plan_selection(select, names)?)
             .and(plan_tables(tables));
         let sort = plan_sort(format.sort.as_deref())?;
-        let mut request = Request::default();
+        let mut request = Request { user_names: false, ..Request::default() };
         filter.widen(&mut request);
         request.owners_by = source.owners;
         if let Some(netns) = &source.netns {
@@ -107,9 +107,11 @@ impl Plan {
         }
         let columns = plan_columns(format, tables.extended, &request)?;
         let whole = source.record.is_some() || format.json || format.jsonl;
+        let in_columns = format.fields.is_none() && !whole;
         let shown = || columns.iter().copied().chain(sort.iter().map(|key| key.column));
         request.details |= whole || shown().any(Column::needs_details);
         request.process_details |= whole || shown().any(Column::needs_process_details);
+        request.user_names |= !in_columns || shown().any(Column::needs_user_names);
         // A recording is worth what it holds: it is made of everything.
         if source.record.is_none() && !source.no_narrow {
             filter.narrow(&mut request);
@@ -224,9 +226,25 @@ mod tests {
         list: ListArgs,
     }
 
-    fn asks_for_details(words: &str) -> bool {
+    fn request(words: &str) -> Request {
         let only = Only::parse_from(["list"].into_iter().chain(words.split_whitespace()));
-        Plan::new(&only.list, &NoNames).unwrap().request.details
+        Plan::new(&only.list, &NoNames).unwrap().request
+    }
+
+    fn asks_for_details(words: &str) -> bool {
+        request(words).details
+    }
+
+    #[test]
+    fn users_are_asked_for_by_name_only_when_something_shows_or_compares_them() {
+        for words in ["-o pid,local", "-o uid", "-H -o pid,local,peer --sort pid", "-o fd user 7"] {
+            assert!(!request(words).user_names, "{words}");
+        }
+        let shown = ["", "-o +inode", "-o pid --sort user", "--csv", "--json", "--jsonl", "-F pn"];
+        let compared = ["-o pid user a*", "-o pid not (port 1 or user a*)", "-o pid --user a*"];
+        for words in shown.into_iter().chain(compared).chain(["-o pid --record x"]) {
+            assert!(request(words).user_names, "{words}");
+        }
     }
 
     #[test]

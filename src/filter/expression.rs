@@ -106,6 +106,16 @@ impl Expression {
         }
     }
 
+    /// Returns whether the name of a user can decide.
+    pub(super) fn asks_for_user_names(&self) -> bool {
+        match self {
+            Self::Not(inner) => inner.asks_for_user_names(),
+            Self::And(list) | Self::Or(list) => list.iter().any(Self::asks_for_user_names),
+            Self::Test(Test::User(_)) => true,
+            Self::All | Self::Test(_) => false,
+        }
+    }
+
     /// Returns whether the details of processes can decide.
     pub(super) fn asks_for_process_details(&self) -> bool {
         match self {

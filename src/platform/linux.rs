@@ -63,41 +63,46 @@ pub struct Linux;
 impl Backend for Linux {
     fn collect(&mut self, request: &Request) -> Result<Collected, CollectError> {
         let mut collected = Collected::new(clock::now(), "linux", "linux");
-        let mut namespaces = Namespaces::find(&request.netns)?;
         let is_all = request.netns == NetnsWish::All;
-        let (dump, scan) = if request.owners && !is_all {
-            read_both(|| namespaces.read(request), || owners::find(request.owners_by, None))
-        } else {
-            (namespaces.read(request), None)
+        let find_and_read = || {
+            let mut namespaces = Namespaces::find(&request.netns)?;
+            let dump = namespaces.read(request)?;
+            Ok((namespaces, dump))
         };
-        let dump = dump?;
+        // For every namespace this look finds more of them, too: those that only a descriptor keeps.
+        let nothing = HashSet::new();
+        let wanted = if request.owners { None } else { Some(&nothing) };
+        let (found, scan) = if request.owners || is_all {
+            let (found, scan) =
+                read_both(find_and_read, || owners::find(request.owners_by, wanted));
+            (found, Some(scan))
+        } else {
+            (find_and_read(), None)
+        };
+        let (mut namespaces, dump) = found?;
+        let scan = scan.transpose().map_err(refused)?;
         collected.sockets = dump.sockets;
         collected.gaps = dump.gaps;
-        if is_all {
-            // One look for both: more namespaces, and who holds what is in any.
-            let nothing = HashSet::new();
-            let wanted = if request.owners { None } else { Some(&nothing) };
-            let scan = owners::find(request.owners_by, wanted).map_err(refused)?;
-            add(&mut collected, namespaces.read_held(&scan.namespaces, request));
+        if let Some(scan) = scan {
+            if is_all {
+                add(&mut collected, namespaces.read_held(&scan.namespaces, request));
+            }
             if request.owners {
                 find_owners(&mut collected, &namespaces, scan, request);
             }
-        } else if let Some(scan) = scan {
-            find_owners(&mut collected, &namespaces, scan.map_err(refused)?, request);
         }
         collected.netns_names = namespaces.names();
         collected.current_netns = namespaces.current();
         name_cgroups(&mut collected, request);
-        users::name_all(&mut collected);
+        if request.user_names {
+            users::name_all(&mut collected);
+        }
         Ok(collected)
     }
 }
 
 /// Reads the sockets and, at the same time, who holds what: each takes about as long as the other.
-fn read_both<S, H: Send>(
-    sockets: impl FnOnce() -> S,
-    holders: impl Fn() -> H + Sync,
-) -> (S, Option<H>) {
+fn read_both<S, H: Send>(sockets: impl FnOnce() -> S, holders: impl Fn() -> H + Sync) -> (S, H) {
     thread::scope(|scope| {
         let finding = thread::Builder::new().spawn_scoped(scope, &holders);
         let sockets = sockets();
@@ -106,7 +111,7 @@ fn read_both<S, H: Send>(
             // Where no thread can be had, one after the other.
             Err(_) => holders(),
         };
-        (sockets, Some(found))
+        (sockets, found)
     })
 }
 

@@ -261,6 +261,12 @@ impl Column {
         matches!(self, Self::Exe | Self::Cwd | Self::Unit | Self::Container | Self::Cgroup)
     }
 
+    /// Returns true for a column that shows numbers unless [`crate::platform::Request::user_names`]
+    /// were asked for.
+    pub const fn needs_user_names(self) -> bool {
+        matches!(self, Self::User)
+    }
+
     /// Returns what a cell shows when its value is unknown: a question mark for facts about an
     /// owner that is hidden, how it is held for the descriptor that is not needed for that, a dash
     /// for everything else.

@@ -7,16 +7,15 @@
 //!
 //! Rows are written some at a time: nothing is built up, whatever the number of sockets.
 
-mod indented;
+mod writer;
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use serde::{Serialize, Serializer as SerializeWith};
-use serde_json::Serializer;
+use serde::{Serialize, Serializer};
 
-use self::indented::Indented;
+use self::writer::Writer;
 use crate::cgroup::{self, Cgroup, Runtime};
 use crate::details::{self, Memory, Shutdown, SocketOption};
 use crate::kernel::{self, KernelReason};
@@ -68,7 +67,7 @@ impl<'a> From<&'a Snapshot> for List<'a> {
 pub struct Sockets<'a>(pub &'a [Entry]);
 
 impl Serialize for Sockets<'_> {
-    fn serialize<S: SerializeWith>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.iter().map(Socket::from))
     }
 }
@@ -553,9 +552,7 @@ pub fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
     parts::write(&snapshot.entries, out, |first, entries, bytes| {
         for (place, entry) in (first..).zip(entries) {
             bytes.extend(if place == 0 { "\n    " } else { ",\n    " }.as_bytes());
-            let formatter = Indented::at(2);
-            Socket::from(entry)
-                .serialize(&mut Serializer::with_formatter(&mut *bytes, formatter))?;
+            Socket::from(entry).serialize(Writer::indented(bytes, 2))?;
         }
         Ok(())
     })?;
@@ -572,7 +569,7 @@ pub fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
 pub fn write_lines(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
     parts::write(&snapshot.entries, out, |_, entries, bytes| {
         for entry in entries {
-            serde_json::to_writer(&mut *bytes, &Socket::from(entry))?;
+            Socket::from(entry).serialize(Writer::compact(bytes))?;
             bytes.push(b'\n');
         }
         Ok(())

@@ -1,12 +1,12 @@
-//! Long output in parts: several threads render, one after the other is written.
+//! Long output in parts: several threads render while another writes what is rendered.
 
 use std::io::{self, Write};
 use std::num::NonZero;
-use std::panic::resume_unwind;
+use std::sync::mpsc::{channel, sync_channel};
 use std::thread;
 
-/// So many rows are a part: enough to be worth a thread, few enough to be kept.
-const ROWS: usize = 512;
+/// So many rows are a part: enough to be worth handing over, few enough to stay in a processor's cache.
+const ROWS: usize = 64;
 
 /// More threads than this gain little: whoever reads the output is slower.
 const MOST_THREADS: usize = 4;
@@ -23,41 +23,49 @@ pub(crate) fn write<T: Sync>(
     render: impl Fn(usize, &[T], &mut Vec<u8>) -> io::Result<()> + Sync,
 ) -> io::Result<()> {
     let parts: Vec<(usize, &[T])> = (0..).step_by(ROWS).zip(rows.chunks(ROWS)).collect();
+    let parts = parts.as_slice();
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
-    let render = |(first, rows): (usize, &[T]), mut bytes: Vec<u8>| {
+    let render = &render;
+    let render = move |&(first, rows): &(usize, &[T]), mut bytes: Vec<u8>| {
         bytes.clear();
         render(first, rows, &mut bytes).map(|()| bytes)
     };
-    // What was written is written over.
-    let mut space: Vec<Vec<u8>> = Vec::new();
-    for round in parts.chunks(threads) {
-        let Some((&first, others)) = round.split_first() else { continue };
-        let done: Vec<io::Result<Vec<u8>>> = thread::scope(|scope| {
-            let others: Vec<_> = others
-                .iter()
-                .map(|&part| {
-                    let bytes = space.pop().unwrap_or_default();
-                    let job = move || render(part, bytes);
-                    // Where no thread can be had, this one does it all.
-                    (part, thread::Builder::new().spawn_scoped(scope, job).ok())
-                })
-                .collect();
-            let own = render(first, space.pop().unwrap_or_default());
-            let others = others.into_iter().map(|(part, thread)| match thread {
-                Some(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
-                None => render(part, Vec::new()),
-            });
-            [own].into_iter().chain(others).collect()
-        });
-        for bytes in done {
-            let bytes = bytes?;
-            out.write_all(&bytes)?;
-            space.push(bytes);
-        }
+    if parts.len() < threads {
+        return parts.iter().try_for_each(|part| out.write_all(&render(part, Vec::new())?));
     }
-    Ok(())
+    thread::scope(|scope| {
+        // Each takes its turn, and is at most one part ahead of being asked for it. What was written is
+        // written over.
+        let workers: Vec<_> = (0..threads)
+            .map(|turn| {
+                let (hand_over, rendered) = sync_channel(1);
+                let (give_back, space) = channel();
+                let work = move || {
+                    for part in parts.iter().skip(turn).step_by(threads) {
+                        let bytes = render(part, space.try_recv().unwrap_or_default());
+                        // Nobody takes it when writing has failed.
+                        if hand_over.send(bytes).is_err() {
+                            break;
+                        }
+                    }
+                };
+                // Where no thread can be had, nothing will come from it.
+                drop(thread::Builder::new().spawn_scoped(scope, work));
+                (rendered, give_back)
+            })
+            .collect();
+        for (part, (rendered, give_back)) in parts.iter().zip(workers.iter().cycle()) {
+            let bytes = match rendered.recv() {
+                Ok(bytes) => bytes?,
+                Err(_) => render(part, Vec::new())?,
+            };
+            out.write_all(&bytes)?;
+            // It is done when nobody takes it.
+            drop(give_back.send(bytes));
+        }
+        Ok(())
+    })
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;

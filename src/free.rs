@@ -220,7 +220,8 @@ fn find<'a>(planned: &Socket, now: &'a Snapshot) -> Option<&'a Entry> {
             return socket.cookie == Some(cookie) && socket.netns == planned.netns;
         }
         // Without cookies: what tells sockets apart otherwise.
-        let of = |socket: &Socket| (socket.protocol, socket.netns, socket.inode, socket.created);
+        let of =
+            |socket: &Socket| (socket.protocol, socket.netns, socket.inode, socket.rare.created);
         (of(socket), &socket.local, &socket.peer) == (of(planned), &planned.local, &planned.peer)
     };
     now.entries.iter().find(|entry| is_same(&entry.socket))

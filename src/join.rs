@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use self::kernels::Kernels;
 use crate::process::{HiddenReason, Holder, Owner, Owners, Ownership, Parent, Pid, Process, Uid};
+use crate::rare::Rare;
 use crate::snapshot::{Collected, Entry, Missing, Snapshot, Timestamp};
 use crate::socket::SocketId;
 use crate::text::Text;
@@ -73,7 +74,7 @@ pub fn join(collected: Collected) -> Snapshot {
         };
         let user = socket.uid.and_then(|uid| users.get(&uid).cloned());
         let netns_name = socket.netns.and_then(|netns| netns_names.get(&netns).cloned());
-        entries.push(Entry { socket, ownership, user, netns_name, peer_owners: Box::default() });
+        entries.push(Entry { socket, ownership, user, netns_name, peer_owners: Rare::default() });
     }
     entries.reverse();
 
@@ -191,7 +192,7 @@ mod tests {
     use crate::kernel::KernelReason;
     use crate::process::{Fd, Via};
     use crate::snapshot::Gap;
-    use crate::socket::{Family, Inode, NetnsId, Protocol, Queues, Socket};
+    use crate::socket::{Family, Inode, Interface, NetnsId, Protocol, Queues, RareFacts, Socket};
     use crate::state::TcpState;
 
     fn collected() -> Collected {
@@ -441,11 +442,14 @@ mod tests {
 
     #[test]
     fn a_listener_bound_to_another_device_is_not_it() {
-        let device = |index| Some(Box::new(crate::socket::Interface { index, name: None }));
+        let device = |index| {
+            let interface = Some(Box::new(Interface { index, name: None }));
+            Rare::from(RareFacts { interface, ..RareFacts::default() })
+        };
         let ownership = owners_of_last(vec![
-            Socket { interface: device(2), ..tcp(1, TcpState::Listen, "0.0.0.0:80") },
+            Socket { rare: device(2), ..tcp(1, TcpState::Listen, "0.0.0.0:80") },
             tcp(2, TcpState::Listen, "0.0.0.0:80"),
-            Socket { interface: device(3), ..unaccepted(3, "127.0.0.1:80") },
+            Socket { rare: device(3), ..unaccepted(3, "127.0.0.1:80") },
         ]);
         assert_eq!(pids(&ownership), [(20, Via::AcceptQueue)]);
     }

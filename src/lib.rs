@@ -47,6 +47,7 @@ pub mod pick;
 pub mod platform;
 pub mod port;
 pub mod process;
+pub mod rare;
 pub mod render;
 pub mod snapshot;
 pub mod socket;

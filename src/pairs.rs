@@ -65,7 +65,7 @@ impl<'a> Pairs<'a> {
     /// Returns the socket at the other end; a socket that is connected to its own address is its own.
     pub fn other_end(&self, socket: &Socket) -> Option<&'a Entry> {
         if socket.protocol == Protocol::Unix {
-            return self.by_inode.get(&socket.peer_inode?).copied();
+            return self.by_inode.get(&socket.rare.peer_inode?).copied();
         }
         let wanted = Ends::of(socket)?.reversed();
         let near = self.by_ends.get(&(socket.netns, wanted)).copied();
@@ -95,7 +95,7 @@ mod tests {
                     ownership,
                     user: None,
                     netns_name: None,
-                    peer_owners: Box::default(),
+                    peer_owners: crate::rare::Rare::default(),
                 }
             })
             .collect();

@@ -222,8 +222,8 @@ fn has_port(socket: &Socket, port: u16) -> bool {
 
 fn with_twins(entries: &[&Entry]) -> Vec<Listener> {
     let place = |entry: &Entry| {
-        let Socket { protocol, family, local, interface, netns, .. } = &entry.socket;
-        (*protocol, *family, local.clone(), interface.clone(), *netns)
+        let Socket { protocol, family, local, rare, netns, .. } = &entry.socket;
+        (*protocol, *family, local.clone(), rare.interface.clone(), *netns)
     };
     entries
         .iter()

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Cgroup;
 use crate::details::Details;
+use crate::rare::{Empty, Rare};
 use crate::state::TcpState;
 use crate::text::Text;
 
@@ -533,13 +534,9 @@ pub struct Socket {
     /// The peer; absent when unconnected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer: Option<Endpoint>,
-    /// Of a UNIX socket: the inode of its peer; absent when unconnected, and while nobody has
-    /// accepted the connection.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub peer_inode: Option<Inode>,
-    /// Of a UNIX listener: the inodes of those who wait to be accepted.
-    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
-    pub waiting_inodes: Box<[Inode]>,
+    /// What few sockets have.
+    #[serde(flatten)]
+    pub rare: Rare<RareFacts>,
     /// The queue lengths; absent when the source does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queues: Option<Queues>,
@@ -552,10 +549,6 @@ pub struct Socket {
     /// The network namespace; absent where the system has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub netns: Option<NetnsId>,
-    /// Of a TCP socket that is a subflow: the cookie of its MPTCP socket; filled by the join, where that
-    /// was read too.
-    #[serde(skip)]
-    pub subflow_of: Option<Cookie>,
     /// The control group it was made in, which whoever holds it now may have left since; absent
     /// when the source does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -567,9 +560,6 @@ pub struct Socket {
     /// is not root) or the source does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<crate::process::Uid>,
-    /// The device it is bound to (`SO_BINDTODEVICE`); absent when to none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub interface: Option<Box<Interface>>,
     /// Whether an `inet6` socket refuses IPv4 (`IPV6_V6ONLY`); absent when the kernel does not
     /// tell, which for connections it never does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -577,6 +567,30 @@ pub struct Socket {
     /// The pending timer; absent when none runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timer: Option<Timer>,
+    /// Counters, buffers and options; absent when not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Box<Details>>,
+}
+
+/// Facts of a socket that few have.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct RareFacts {
+    /// Of a UNIX socket: the inode of its peer; absent when unconnected, and while nobody has
+    /// accepted the connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_inode: Option<Inode>,
+    /// Of a UNIX listener: the inodes of those who wait to be accepted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting_inodes: Vec<Inode>,
+    /// Of a TCP socket that is a subflow: the cookie of its MPTCP socket; filled by the join, where that
+    /// was read too.
+    #[serde(skip)]
+    pub subflow_of: Option<Cookie>,
+    /// The device it is bound to (`SO_BINDTODEVICE`); absent when to none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interface: Option<Box<Interface>>,
     /// When it was bound or connected, in units of 100 ns since 1601, in UTC (Windows); with its ends it
     /// tells a socket from a later one, as a cookie does elsewhere. Absent where that is not told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -584,9 +598,20 @@ pub struct Socket {
     /// The service that made it, of those that its process runs (Windows).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<Text>,
-    /// Counters, buffers and options; absent when not asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub details: Option<Box<Details>>,
+}
+
+impl Empty for RareFacts {
+    fn empty() -> &'static Self {
+        static EMPTY: RareFacts = RareFacts {
+            peer_inode: None,
+            waiting_inodes: Vec::new(),
+            subflow_of: None,
+            interface: None,
+            created: None,
+            service: None,
+        };
+        &EMPTY
+    }
 }
 
 impl Socket {
@@ -600,21 +625,16 @@ impl Socket {
             state: None,
             local: None,
             peer: None,
-            peer_inode: None,
-            waiting_inodes: Box::default(),
+            rare: Rare::default(),
             queues: None,
             inode: None,
             cookie: None,
-            subflow_of: None,
             netns: None,
             cgroup_id: None,
             cgroup: None,
             uid: None,
-            interface: None,
             v6only: None,
             timer: None,
-            created: None,
-            service: None,
             details: None,
         }
     }

@@ -242,7 +242,7 @@ mod tests {
                 ownership: Ownership::Kernel(KernelReason::TimeWait),
                 user: None,
                 netns_name: None,
-                peer_owners: Box::default(),
+                peer_owners: crate::rare::Rare::default(),
             }
         };
         let mut entries = [entry("10.0.0.2"), entry("::ffff:10.0.0.1")];
@@ -315,7 +315,7 @@ mod tests {
                     ownership,
                     user: None,
                     netns_name: None,
-                    peer_owners: Box::default(),
+                    peer_owners: crate::rare::Rare::default(),
                 }
             },
         )

@@ -31,7 +31,13 @@ pub(crate) fn entry(id: u64, state: TcpState, ownership: Ownership) -> Entry {
     if state != TcpState::Listen {
         socket.peer = end("127.0.0.1:5000");
     }
-    Entry { socket, ownership, user: None, netns_name: None, peer_owners: Box::default() }
+    Entry {
+        socket,
+        ownership,
+        user: None,
+        netns_name: None,
+        peer_owners: crate::rare::Rare::default(),
+    }
 }
 
 /// Returns a listener that these hold.

@@ -226,7 +226,7 @@ fn meet(ours: Place, theirs: Place) -> Meet {
 /// apart, unless `net.ipv4.tcp_l3mdev_accept` is set (`inet_bind_bucket_match`,
 /// linux/net/ipv4/inet_hashtables.c).
 fn devices_meet(newcomer: &Newcomer, holder: &Socket, facts: &BindFacts) -> Known {
-    let (ours, theirs) = (newcomer.device.as_ref(), holder.interface.as_deref());
+    let (ours, theirs) = (newcomer.device.as_ref(), holder.rare.interface.as_deref());
     let index = |device: Option<&Interface>| device.map(|device| device.index);
     if index(ours) == index(theirs) {
         return Some(true);
@@ -287,7 +287,7 @@ pub(super) fn as_newcomer(holder: &Socket, facts: &BindFacts) -> Option<Newcomer
         reuse_address: is_on(holder_option(holder, facts, |options| options.reuse_address)),
         reuse_port: is_on(holder_option(holder, facts, |options| options.reuse_port)),
         v6only: v6only(holder, facts),
-        device: holder.interface.as_deref().cloned(),
+        device: holder.rare.interface.as_deref().cloned(),
         uid: holder.uid,
     })
 }

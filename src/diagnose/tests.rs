@@ -179,11 +179,11 @@ fn whoever_left_between_the_look_and_the_probe_is_named() {
 #[test]
 fn what_the_kernel_remembers_of_a_twin_on_another_device_may_let_one_in() {
     let mut twin = holder(TcpState::Listen, "127.0.0.1:80").reuse(false, true);
-    twin.socket.interface = Some(Box::new(Interface { index: 2, name: None }));
+    twin.socket.rare.make_mut().interface = Some(Box::new(Interface { index: 2, name: None }));
     let mut plain = holder(TcpState::Bound, "127.0.0.1:80").reuse(false, false);
-    plain.socket.interface = Some(Box::new(Interface { index: 3, name: None }));
+    plain.socket.rare.make_mut().interface = Some(Box::new(Interface { index: 3, name: None }));
     let mut request = request("127.0.0.1:80");
-    request.device = plain.socket.interface.as_deref().cloned();
+    request.device = plain.socket.rare.interface.as_deref().cloned();
     assert_eq!(asked(&request, &[twin.clone(), plain.clone()]).verdict, IN_USE);
     request.reuse_port = true;
     assert_eq!(asked(&request, &[plain.clone()]).verdict, IN_USE);

@@ -83,7 +83,7 @@ fn of_services(entries: &[&Entry]) -> Vec<Remedy> {
 fn of_windows_services(entries: &[&Entry]) -> Vec<Remedy> {
     let mut remedies: Vec<Remedy> = Vec::new();
     for entry in entries {
-        let Some(service) = entry.socket.service.clone() else { continue };
+        let Some(service) = entry.socket.rare.service.clone() else { continue };
         let action = Action::StopService { service };
         match remedies.iter_mut().find(|known| known.action == action) {
             Some(known) => known.clears.push(entry.socket.id),
@@ -332,7 +332,7 @@ mod tests {
     #[test]
     fn a_service_of_windows_is_stopped_alone_and_its_process_only_ended_after_it() {
         let mut entry = listener(vec![owner(800, &[], "/")]);
-        entry.socket.service = Some(Text::from("Dnscache"));
+        entry.socket.rare.make_mut().service = Some(Text::from("Dnscache"));
         let actions = actions(&[&entry]);
         let [(Harm::Service, stop), (Harm::Process, Action::End { .. })] = &actions[..] else {
             panic!("{actions:?}")

@@ -62,7 +62,9 @@ impl Test {
                 entry.netns_name.as_ref().is_some_and(|netns| name.matches(netns.as_bytes()))
             }
             Self::Text(key, glob) => text(*key, entry, glob),
-            Self::Device(device) => socket.interface.as_ref().is_some_and(|at| device.is_at(at)),
+            Self::Device(device) => {
+                socket.rare.interface.as_ref().is_some_and(|at| device.is_at(at))
+            }
             Self::Owner(kind) => match kind {
                 OwnerKind::Held => matches!(entry.ownership, Ownership::Held(_)),
                 OwnerKind::Kernel => matches!(entry.ownership, Ownership::Kernel(_)),
@@ -95,7 +97,7 @@ fn number(key: NumberKey, entry: &Entry, ranges: &Ranges) -> bool {
                 || owner(|owner| owner.process.uid.map(|uid| uid.0))
         }
         NumberKey::Inode => fits(socket.inode.map(|inode| inode.0)),
-        NumberKey::PeerInode => fits(socket.peer_inode.map(|inode| inode.0)),
+        NumberKey::PeerInode => fits(socket.rare.peer_inode.map(|inode| inode.0)),
         NumberKey::Cookie => fits(socket.cookie.map(|cookie| cookie.0)),
         NumberKey::Netns => fits(socket.netns.map(|netns| netns.0)),
         NumberKey::RecvQ => fits(match socket.queues {
@@ -141,7 +143,7 @@ fn text(key: TextKey, entry: &Entry, glob: &Glob) -> bool {
             .filter_map(|owner| owner.process.cwd.as_ref())
             .any(|cwd| glob.matches(cwd.as_bytes())),
         TextKey::Unit => {
-            let service = entry.socket.service.as_ref();
+            let service = entry.socket.rare.service.as_ref();
             service.is_some_and(|service| glob.matches(service.as_bytes()))
                 || groups().chain(hidden).any(|group| unit(group, glob))
         }

@@ -138,7 +138,10 @@ pub fn asked<'a>(asking: &Socket, entries: &'a [Entry]) -> Option<&'a Entry> {
     });
     // Whether a bound device is the one that is asked through cannot be told.
     let scored = here.filter_map(|entry| {
-        let anywhere = Socket { interface: None, ..entry.socket.clone() };
+        let mut anywhere = entry.socket.clone();
+        if let Some(rare) = anywhere.rare.get_mut() {
+            rare.interface = None;
+        }
         Some((match_score(&anywhere, &answer)?, entry))
     });
     // The first of those that fit alike.
@@ -156,7 +159,7 @@ fn match_score(listener: &Socket, connection: &Socket) -> Option<u8> {
     if listener.protocol == Protocol::Unix {
         return (listener.local == connection.local).then_some(0);
     }
-    let device = match (&listener.interface, &connection.interface) {
+    let device = match (&listener.rare.interface, &connection.rare.interface) {
         (None, _) => 0,
         (Some(wanted), Some(got)) if wanted.index == got.index => 4,
         // An accepted socket inherits its listener's device, but a SYN_RECV row may not show it.
@@ -187,7 +190,13 @@ mod tests {
             socket.state = Some(if peer.is_some() { TcpState::SynSent } else { TcpState::Listen });
         }
         let ownership = Ownership::Hidden(HiddenReason::NotAsked);
-        Entry { socket, ownership, user: None, netns_name: None, peer_owners: Box::default() }
+        Entry {
+            socket,
+            ownership,
+            user: None,
+            netns_name: None,
+            peer_owners: crate::rare::Rare::default(),
+        }
     }
 
     /// Asks each of these for `127.0.0.1:80`, and returns the place of who is asked.
@@ -213,7 +222,7 @@ mod tests {
     #[test]
     fn who_is_asked_may_be_bound_to_a_device() {
         let mut listener = entry(Protocol::Tcp, "0.0.0.0:80", None);
-        listener.socket.interface =
+        listener.socket.rare.make_mut().interface =
             Some(Box::new(crate::socket::Interface { index: 1, name: None }));
         let asking = entry(Protocol::Tcp, "127.0.0.1:5000", Some("127.0.0.1:80")).socket;
         assert_eq!(asked(&asking, std::slice::from_ref(&listener)), Some(&listener));

@@ -19,14 +19,14 @@ pub(super) fn attach(entries: &mut [Entry]) {
         entries.iter().enumerate().filter(|(_, e)| is_unix(&e.socket))
     {
         by_inode.extend(socket.inode.map(|inode| (inode, index)));
-        waits_at.extend(socket.waiting_inodes.iter().map(|&inode| (inode, index)));
+        waits_at.extend(socket.rare.waiting_inodes.iter().map(|&inode| (inode, index)));
     }
     let ends: Vec<(usize, Option<Endpoint>, Vec<Owner>)> = entries
         .iter()
         .enumerate()
         .filter(|(_, entry)| is_unix(&entry.socket))
         .filter_map(|(index, Entry { socket, .. })| {
-            let peer = socket.peer_inode.and_then(|inode| by_inode.get(&inode));
+            let peer = socket.rare.peer_inode.and_then(|inode| by_inode.get(&inode));
             if let Some(peer) = peer.and_then(|&peer| entries.get(peer)) {
                 return Some((index, peer.socket.local.clone(), peer.ownership.owners().to_vec()));
             }
@@ -77,7 +77,7 @@ mod tests {
         socket.state = Some(TcpState::Established);
         socket.inode = Some(Inode(id));
         socket.local = name.map(|name| Endpoint::Path(name.into()));
-        socket.peer_inode = peer.map(Inode);
+        socket.rare.make_mut().peer_inode = peer.map(Inode);
         socket
     }
 
@@ -101,7 +101,8 @@ mod tests {
     #[test]
     fn who_waits_to_be_accepted_has_the_listener_at_the_other_end() {
         let mut listener = unix(1, Some("/bus"), None);
-        (listener.state, listener.waiting_inodes) = (Some(TcpState::Listen), [Inode(2)].into());
+        listener.state = Some(TcpState::Listen);
+        listener.rare.make_mut().waiting_inodes = vec![Inode(2)];
         let entries = joined(vec![listener, unix(2, None, None)]).entries;
         let waiting = (Some("/bus".to_owned()), vec![(10, None, Via::AcceptQueue)]);
         assert_eq!(peer(&entries[1]), waiting);
@@ -112,6 +113,6 @@ mod tests {
     fn a_peer_that_is_not_listed_stays_a_number() {
         let entries = joined(vec![unix(1, None, Some(99))]).entries;
         assert_eq!(peer(&entries[0]), (None, vec![]));
-        assert_eq!(entries[0].socket.peer_inode, Some(Inode(99)));
+        assert_eq!(entries[0].socket.rare.peer_inode, Some(Inode(99)));
     }
 }

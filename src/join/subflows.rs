@@ -18,7 +18,9 @@ pub(super) fn mark(entries: &mut [Entry]) {
         return;
     }
     for entry in entries.iter_mut().filter(|entry| entry.socket.protocol == Protocol::Tcp) {
-        entry.socket.subflow_of = of(entry).and_then(|of| whole.get(&of).copied());
+        if let Some(&whole) = of(entry).and_then(|of| whole.get(&of)) {
+            entry.socket.rare.make_mut().subflow_of = Some(whole);
+        }
     }
 }
 
@@ -54,7 +56,7 @@ mod tests {
         let marks: Vec<Option<u64>> = join(collected)
             .entries
             .iter()
-            .map(|entry| entry.socket.subflow_of.map(|Cookie(cookie)| cookie))
+            .map(|entry| entry.socket.rare.subflow_of.map(|Cookie(cookie)| cookie))
             .collect();
         assert_eq!(marks, [None, Some(10), Some(10), None, None, None, None]);
     }

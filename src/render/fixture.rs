@@ -129,7 +129,8 @@ fn collected() -> Collected {
     hold(5001, 9, half.id);
     all.sockets.push(half);
     let mut bound = socket(&mut all, Protocol::Tcp, "127.0.0.1:3000", None, TcpState::Bound, 1000);
-    bound.interface = Some(Box::new(Interface { index: 1, name: Some("lo".into()) }));
+    bound.rare.make_mut().interface =
+        Some(Box::new(Interface { index: 1, name: Some("lo".into()) }));
     hold(5001, 12, bound.id);
     all.sockets.push(bound);
 
@@ -164,8 +165,8 @@ fn collected() -> Collected {
         match fd {
             20 => {}
             // The other two are the ends of one connection.
-            21 => unix.peer_inode = unix.inode.map(|inode| Inode(inode.0 + 1)),
-            _ => unix.peer_inode = unix.inode.map(|inode| Inode(inode.0 - 1)),
+            21 => unix.rare.make_mut().peer_inode = unix.inode.map(|inode| Inode(inode.0 + 1)),
+            _ => unix.rare.make_mut().peer_inode = unix.inode.map(|inode| Inode(inode.0 - 1)),
         }
         hold(5001, fd, unix.id);
         all.sockets.push(unix);

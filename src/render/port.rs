@@ -256,7 +256,7 @@ fn listener_facts(Listener { entry, twins }: &Listener) -> Vec<String> {
     } else if is_wildcard(socket) && socket.v6only == Some(true) {
         facts.push("IPv6 only (v6only)".to_owned());
     }
-    if let Some(device) = &socket.interface {
+    if let Some(device) = &socket.rare.interface {
         facts.push(format!("on {} alone", interface(device)));
     }
     if *twins > 0 {

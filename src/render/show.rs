@@ -92,10 +92,10 @@ impl Lines {
 
     fn identity(&mut self, entry: &Entry) {
         let socket = &entry.socket;
-        if let Some(cookie) = socket.subflow_of {
+        if let Some(cookie) = socket.rare.subflow_of {
             self.add("Subflow", format!("of the MPTCP socket with cookie {cookie}"));
         }
-        if let Some(device) = &socket.interface {
+        if let Some(device) = &socket.rare.interface {
             let name = device
                 .name
                 .as_ref()

@@ -49,7 +49,7 @@ pub(super) fn find<'a>(case: &'a Case<'_>) -> Found<'a> {
         let fit = fit(socket, to);
         let serves = socket.is_listening();
         match (case.is_here(socket.netns), serves, fit) {
-            (true, true, Some(_)) if !is_on_loopback(socket.interface.as_deref()) => {
+            (true, true, Some(_)) if !is_on_loopback(socket.rare.interface.as_deref()) => {
                 found.other_device.push(entry);
             }
             (true, true, Some(fit)) => fitting.push((fit, entry)),
@@ -76,7 +76,7 @@ fn fit(socket: &Socket, to: IpAddr) -> Option<Fit> {
     let reach = overlap::reach(socket, to)?;
     Some(Fit {
         is_specific: reach == Reach::Specific,
-        is_on_device: socket.interface.is_some(),
+        is_on_device: socket.rare.interface.is_some(),
         is_of_family: (socket.family == Family::Inet) == to.is_ipv4(),
     })
 }

@@ -136,7 +136,13 @@ mod tests {
         socket.state = Some(state);
         socket.queues = Some(Queues::Backlog { pending, limit: Some(2) });
         let ownership = Ownership::Hidden(HiddenReason::NotAsked);
-        Entry { socket, ownership, user: None, netns_name: None, peer_owners: Box::default() }
+        Entry {
+            socket,
+            ownership,
+            user: None,
+            netns_name: None,
+            peer_owners: crate::rare::Rare::default(),
+        }
     }
 
     fn ask(path: &str, facts: Option<PathFacts>, entries: Vec<Entry>) -> (Reach, Vec<Reason>) {

@@ -33,8 +33,13 @@ fn tcp(id: u32, state: TcpState, local: &str) -> Entry {
         socket.queues = Some(Queues::Backlog { pending: 0, limit: Some(128) });
     }
     let ownership = Ownership::Hidden(HiddenReason::NotAsked);
-    let entry =
-        Entry { socket, ownership, user: None, netns_name: None, peer_owners: Box::default() };
+    let entry = Entry {
+        socket,
+        ownership,
+        user: None,
+        netns_name: None,
+        peer_owners: crate::rare::Rare::default(),
+    };
     owned(entry, id, &format!("server{id}"))
 }
 
@@ -188,7 +193,7 @@ fn a_listener_of_another_namespace_does_not_answer_and_is_named() {
 fn a_device_decides_only_when_it_is_not_loopback() {
     let on = |index| {
         with(listener(1, "0.0.0.0:80"), |socket| {
-            socket.interface = Some(Box::new(Interface { index, name: None }));
+            socket.rare.make_mut().interface = Some(Box::new(Interface { index, name: None }));
         })
     };
     assert_eq!(ask("127.0.0.1:80", vec![on(1)]).verdict, Reach::Connects);
@@ -359,8 +364,13 @@ fn a_datagram_is_received_by_an_unconnected_socket() {
     let mut socket = Socket::new(SocketId(1), Protocol::Udp, Family::Inet);
     socket.local = Some(at("0.0.0.0:53").into());
     let ownership = Ownership::Hidden(HiddenReason::NotAsked);
-    let entry =
-        Entry { socket, ownership, user: None, netns_name: None, peer_owners: Box::default() };
+    let entry = Entry {
+        socket,
+        ownership,
+        user: None,
+        netns_name: None,
+        peer_owners: crate::rare::Rare::default(),
+    };
     let udp = ConnectRequest { protocol: Protocol::Udp, ..request("127.0.0.1:53") };
     let ask = |entry: &Entry| diagnose_connect(&snapshot(vec![entry.clone()]), &facts(), &udp);
     assert_eq!(reasons(&ask(&entry)), [(Reason::Answers, vec![1])]);

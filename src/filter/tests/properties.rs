@@ -171,7 +171,7 @@ fn entries() -> impl Strategy<Value = Entry> {
                 ownership: Ownership::Hidden(HiddenReason::NotAsked),
                 user: None,
                 netns_name: None,
-                peer_owners: Box::default(),
+                peer_owners: crate::rare::Rare::default(),
             }
         },
     );

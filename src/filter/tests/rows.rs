@@ -56,7 +56,7 @@ pub(super) fn rows() -> Vec<(&'static str, Entry)> {
                 tcp_info: Some(Box::new(TcpInfo { total_retrans: Some(3), ..TcpInfo::default() })),
                 ..Details::default()
             }));
-            row.socket.interface = Some(interface(2, "eth0").into());
+            row.socket.rare.make_mut().interface = Some(interface(2, "eth0").into());
             let mut node = owner(200, 50, "node", "MainThread", (1000, "alice"), 20);
             let mut process = Process::clone(&node.process);
             let app = "/user.slice/user@1000.service/app.slice/snap.node.node-1f.scope";
@@ -100,7 +100,7 @@ pub(super) fn rows() -> Vec<(&'static str, Entry)> {
         }),
         ("dns", {
             let mut row = row(Protocol::Udp, Some("0.0.0.0:53"), None);
-            row.socket.interface = Some(interface(1, "lo").into());
+            row.socket.rare.make_mut().interface = Some(interface(1, "lo").into());
             row.socket.details = Some(Box::new(Details { drops: Some(7), ..Details::default() }));
             row.ownership = Ownership::Held(
                 vec![owner(400, 1, "dnsmasq", "dnsmasq", (65534, "nobody"), 4)].into(),
@@ -163,7 +163,7 @@ fn row(protocol: Protocol, local: Option<&str>, peer: Option<&str>) -> Entry {
         ownership: Ownership::Hidden(HiddenReason::NotAsked),
         user: None,
         netns_name: None,
-        peer_owners: Box::default(),
+        peer_owners: crate::rare::Rare::default(),
     }
 }
 

@@ -7,8 +7,8 @@ use super::fields::Fields;
 use crate::options::SocketOptions;
 use crate::process::Uid;
 use crate::socket::{
-    Cookie, Endpoint, Family, Inode, Interface, Protocol, Queues, Socket, SocketId, SocketType,
-    Timer, TimerKind,
+    Cookie, Endpoint, Family, Inode, Interface, Protocol, Queues, RareFacts, Socket, SocketId,
+    SocketType, Timer, TimerKind,
 };
 use crate::state::TcpState;
 use crate::text::Text;
@@ -224,7 +224,8 @@ impl Local {
         };
         socket.local = self.name.map(Endpoint::Path);
         socket.peer = self.peer_name.map(Endpoint::Path);
-        socket.peer_inode = (self.peer != 0).then_some(Inode(self.peer));
+        let peer_inode = (self.peer != 0).then_some(Inode(self.peer));
+        socket.rare = RareFacts { peer_inode, ..RareFacts::default() }.into();
         socket
     }
 }

@@ -15,8 +15,8 @@ use super::netlink::Attributes;
 use crate::platform::PortWish;
 use crate::process::Uid;
 use crate::socket::{
-    CgroupId, Cookie, Endpoint, Family, Inode, Interface, Protocol, Queues, Socket, SocketId,
-    Timer, TimerKind,
+    CgroupId, Cookie, Endpoint, Family, Inode, Interface, Protocol, Queues, RareFacts, Socket,
+    SocketId, Timer, TimerKind,
 };
 use crate::state::TcpState;
 
@@ -204,7 +204,7 @@ pub(crate) fn encode_exact(socket: &Socket) -> Option<Vec<u8>> {
         destination_port,
         source,
         destination,
-        interface: socket.interface.as_ref().map_or(0, |interface| interface.index),
+        interface: socket.rare.interface.as_ref().map_or(0, |interface| interface.index),
         cookie: [low, high],
     };
     encode_header(family, socket.protocol, 0, u32::MAX, id)
@@ -283,16 +283,17 @@ pub(crate) fn decode_socket(message: &[u8], protocol: Protocol) -> Option<Socket
     socket.state = decode_state(&row, attributes, protocol);
     // What a socket's `sk_bound_dev_if` is (`inet_diag_msg_common_fill`): the device it was bound
     // to, be it by option or because a link-local address of its own or its peer's made it so.
-    socket.interface = (row.id.interface != 0)
+    let interface = (row.id.interface != 0)
         .then(|| Box::new(Interface { index: row.id.interface, name: None }));
     let end = |address: [u8; 16], port: U16| {
         let address = decode_address(address, family);
-        let scope = socket.interface.clone().filter(|_| needs_scope(address));
+        let scope = interface.clone().filter(|_| needs_scope(address));
         let port = port.get();
         (port != 0 || !address.is_unspecified()).then_some(Endpoint::Inet { address, port, scope })
     };
     socket.local = end(row.id.source, row.id.source_port);
     socket.peer = end(row.id.destination, row.id.destination_port);
+    socket.rare = RareFacts { interface, ..RareFacts::default() }.into();
     socket.cookie = Some(diag_request::cookie(row.id.cookie));
     // Without inode nobody owns it, and the kernel's 0 is no user (`inet_twsk_diag_fill`).
     socket.inode = (row.inode != 0).then(|| Inode(u64::from(row.inode)));
@@ -432,6 +433,7 @@ mod tests {
         let owned = if socket.uid.is_some() { "owned" } else { "nobody" };
         let v6only = socket.v6only.map_or("", |v6only| if v6only { " v6only" } else { " dual" });
         let interface = socket
+            .rare
             .interface
             .as_ref()
             .map_or(String::new(), |device| format!(" on {}", device.index));
@@ -513,7 +515,7 @@ mod tests {
         socket.cookie = None;
         socket.cgroup_id = None;
         socket.v6only = None;
-        socket.interface = None;
+        socket.rare = crate::rare::Rare::default();
         socket.timer = None;
         socket.details = None;
         for end in [&mut socket.local, &mut socket.peer] {

@@ -8,7 +8,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use super::diag_request;
 use super::netlink::Attributes;
 use crate::process::Uid;
-use crate::socket::{Endpoint, Family, Interface, Protocol, Queues, Socket, SocketId, SocketType};
+use crate::socket::{
+    Endpoint, Family, Interface, Protocol, Queues, RareFacts, Socket, SocketId, SocketType,
+};
 
 const AF_PACKET: u8 = 17;
 
@@ -62,9 +64,10 @@ pub(super) fn socket(kind: u16, ethertype: u16, device: Option<u32>) -> Socket {
     let mut socket = Socket::new(SocketId(0), Protocol::Packet, Family::Packet);
     socket.socket_type = SocketType::from_linux(kind);
     let index = device.filter(|index| *index != 0);
-    socket.interface = index.map(|index| Box::new(Interface { index, name: None }));
+    let interface = index.map(|index| Box::new(Interface { index, name: None }));
+    socket.rare = RareFacts { interface, ..RareFacts::default() }.into();
     socket.local = (ethertype != 0)
-        .then(|| Endpoint::Packet { ethertype, interface: socket.interface.clone() });
+        .then(|| Endpoint::Packet { ethertype, interface: socket.rare.interface.clone() });
     socket
 }
 
@@ -77,7 +80,7 @@ mod tests {
 
     /// The facts of the recorded scene, in the words of record.py.
     fn facts(socket: &Socket) -> (Option<SocketType>, Option<String>, Option<u32>) {
-        let device = socket.interface.as_ref().map(|interface| interface.index);
+        let device = socket.rare.interface.as_ref().map(|interface| interface.index);
         (socket.socket_type, socket.local.as_ref().map(ToString::to_string), device)
     }
 

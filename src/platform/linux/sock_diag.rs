@@ -530,7 +530,7 @@ struct InterfaceNames {
 impl InterfaceNames {
     /// Names the interfaces of a socket.
     fn complete(&mut self, socket: &mut Socket) {
-        if let Some(interface) = &mut socket.interface {
+        if let Some(interface) = socket.rare.get_mut().and_then(|rare| rare.interface.as_mut()) {
             self.name(interface);
         }
         for end in [&mut socket.local, &mut socket.peer] {

@@ -8,7 +8,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use super::diag_request;
 use super::netlink::Attributes;
 use crate::process::Uid;
-use crate::socket::{Endpoint, Family, Inode, Protocol, Queues, Socket, SocketId, SocketType};
+use crate::socket::{
+    Endpoint, Family, Inode, Protocol, Queues, RareFacts, Socket, SocketId, SocketType,
+};
 use crate::state::TcpState;
 use crate::text::Text;
 
@@ -98,9 +100,10 @@ pub(crate) fn decode_socket(message: &[u8]) -> Option<Socket> {
     socket.socket_type = SocketType::from_linux(row.kind.into());
     socket.state = state(TcpState::from_linux(row.state), socket.socket_type);
     socket.local = attribute(ATTRIBUTE_NAME).and_then(decode_name);
-    socket.peer_inode = attribute(ATTRIBUTE_PEER).and_then(|value| decode_inodes(value).next());
-    socket.waiting_inodes =
+    let peer_inode = attribute(ATTRIBUTE_PEER).and_then(|value| decode_inodes(value).next());
+    let waiting_inodes =
         attribute(ATTRIBUTE_WAITING).map(decode_inodes).into_iter().flatten().collect();
+    socket.rare = RareFacts { peer_inode, waiting_inodes, ..RareFacts::default() }.into();
     socket.cookie = Some(diag_request::cookie(row.cookie));
     socket.inode = diag_request::inode(row.inode);
     socket.uid = attribute(ATTRIBUTE_UID)
@@ -208,20 +211,23 @@ mod tests {
             (9, None),
         ] {
             let socket = decode_socket(&message(kind, 1, &[(2, &numbers(&[78]))])).unwrap();
-            assert_eq!((socket.socket_type, socket.peer_inode), (socket_type, Some(Inode(78))));
+            assert_eq!(
+                (socket.socket_type, socket.rare.peer_inode),
+                (socket_type, Some(Inode(78)))
+            );
         }
     }
 
     #[test]
     fn a_peer_that_is_not_accepted_yet_has_no_inode() {
         let socket = decode_socket(&message(1, 1, &[(2, &numbers(&[0]))])).unwrap();
-        assert_eq!(socket.peer_inode, None);
+        assert_eq!(socket.rare.peer_inode, None);
     }
 
     #[test]
     fn a_listener_names_those_who_wait() {
         let socket = decode_socket(&message(1, 10, &[(3, &numbers(&[5, 0, 6]))])).unwrap();
-        assert_eq!(*socket.waiting_inodes, [Inode(5), Inode(6)]);
+        assert_eq!(*socket.rare.waiting_inodes, [Inode(5), Inode(6)]);
     }
 
     proptest! {

@@ -15,7 +15,7 @@ use crate::cgroup::Cgroup;
 use crate::kernel::KernelPort;
 use crate::process::{Process, Uid};
 use crate::snapshot::{Collected, Gap};
-use crate::socket::{Endpoint, Interface, Socket};
+use crate::socket::{Endpoint, Interface, RareFacts, Socket};
 use crate::text::Text;
 
 mod address;
@@ -91,16 +91,22 @@ impl Redactor {
         for end in [&mut socket.local, &mut socket.peer].into_iter().flatten() {
             self.endpoint(end);
         }
-        if let Some(interface) = &mut socket.interface {
-            self.interface(interface);
+        if let Some(rare) = socket.rare.get_mut() {
+            self.rare(rare);
         }
         if let Some(cgroup) = &mut socket.cgroup {
             self.cgroup(Arc::make_mut(cgroup));
         }
-        if let Some(service) = &mut socket.service {
+        socket.uid = socket.uid.map(|uid| self.uid(uid));
+    }
+
+    fn rare(&mut self, rare: &mut RareFacts) {
+        if let Some(interface) = &mut rare.interface {
+            self.interface(interface);
+        }
+        if let Some(service) = &mut rare.service {
             *service = Text::from(format!("service{}", self.units.number(service)));
         }
-        socket.uid = socket.uid.map(|uid| self.uid(uid));
     }
 
     fn endpoint(&mut self, end: &mut Endpoint) {
@@ -370,7 +376,8 @@ mod tests {
         let mut socket = Socket::new(SocketId(1), Protocol::Tcp, Family::Inet);
         socket.local = Some(Endpoint::inet([127, 0, 0, 53].into(), 53));
         socket.uid = Some(Uid(0));
-        socket.interface = Some(Box::new(Interface { index: 1, name: Some("lo".into()) }));
+        socket.rare.make_mut().interface =
+            Some(Box::new(Interface { index: 1, name: Some("lo".into()) }));
         collected.sockets.push(socket);
         collected.users.insert(Uid(0), "root".into());
         collected.gaps.push(

@@ -13,8 +13,8 @@ use crate::kernel::{KernelPort, Service};
 use crate::process::{Exe, ExeState, Fd, Holder, Pid, Process, Tid, Uid, Via};
 use crate::snapshot::{Collected, Gap, Missing, Timestamp};
 use crate::socket::{
-    CgroupId, Cookie, Endpoint, Family, Inode, Interface, NetnsId, Protocol, Queues, Socket,
-    SocketId, SocketType, Timer, TimerKind,
+    CgroupId, Cookie, Endpoint, Family, Inode, Interface, NetnsId, Protocol, Queues, RareFacts,
+    Socket, SocketId, SocketType, Timer, TimerKind,
 };
 use crate::state::TcpState;
 use crate::tcp_info::TcpInfo;
@@ -97,22 +97,26 @@ fn socket() -> impl Strategy<Value = Socket> {
                 tcp_info: info.map(|bytes| Box::new(TcpInfo::decode(&bytes))),
                 ..Details::default()
             };
+            let rare = RareFacts {
+                peer_inode: peer_inode.map(Inode),
+                waiting_inodes: peer_inode.map(Inode).into_iter().collect(),
+                interface,
+                ..RareFacts::default()
+            };
             Socket {
                 state,
                 local,
                 peer,
                 socket_type,
-                peer_inode: peer_inode.map(Inode),
-                waiting_inodes: peer_inode.map(Inode).into_iter().collect(),
                 queues,
                 timer,
-                interface,
                 v6only,
                 inode: inode.map(Inode),
                 cookie: cookie.map(Cookie),
                 netns: netns.map(NetnsId),
                 cgroup_id: cgroup_id.map(CgroupId),
                 cgroup: cgroup.map(Arc::new),
+                rare: rare.into(),
                 uid: uid.map(Uid),
                 details: drops.map(|_| Box::new(details)),
                 ..Socket::new(SocketId(0), protocol, family)

@@ -127,7 +127,9 @@ fn add_services(collected: &mut Collected, of_sockets: &HashMap<SocketId, Row<'_
             names.iter().find(|name| name.eq_ignore_ascii_case(&module))
         };
         let name = if let [only] = &names[..] { Some(only) } else { tagged() };
-        socket.service = name.map(|name| Text::from(name.as_str()));
+        if let Some(name) = name {
+            socket.rare.make_mut().service = Some(Text::from(name.as_str()));
+        }
     }
 }
 

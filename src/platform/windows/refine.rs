@@ -39,7 +39,9 @@ pub(super) fn refine<'a>(
         if let Some(row) = known {
             socket.local.clone_from(&row.local);
             socket.peer.clone_from(&row.peer);
-            socket.created = row.created;
+            if row.created.is_some() {
+                socket.rare.make_mut().created = row.created;
+            }
             of_socket.insert(socket.id, row.clone());
         }
     }
@@ -98,8 +100,11 @@ pub(super) fn drop_impostors(
         .iter()
         .filter_map(|process| Some((process.pid, process.start?)))
         .collect();
-    let created: HashMap<SocketId, u64> =
-        collected.sockets.iter().filter_map(|socket| Some((socket.id, socket.created?))).collect();
+    let created: HashMap<SocketId, u64> = collected
+        .sockets
+        .iter()
+        .filter_map(|socket| Some((socket.id, socket.rare.created?)))
+        .collect();
     let mut dropped = Vec::new();
     let Some(holders) = &mut collected.holders else { return dropped };
     holders.retain(|holder| {
@@ -195,7 +200,7 @@ mod tests {
         let told: Vec<_> = collected
             .sockets
             .iter()
-            .map(|s| (s.local.clone(), s.peer.clone(), s.created))
+            .map(|s| (s.local.clone(), s.peer.clone(), s.rare.created))
             .collect();
         let expected: Vec<_> =
             rows.iter().map(|r| (r.local.clone(), r.peer.clone(), r.created)).collect();
@@ -208,7 +213,7 @@ mod tests {
         let mut collected = portable(&rows);
         let others = [row("10.0.0.1:80", None, 9, Some(moment(6)))];
         assert!(refine(&mut collected, &others).is_empty());
-        assert_eq!(collected.sockets[0].created, None);
+        assert_eq!(collected.sockets[0].rare.created, None);
     }
 
     #[test]

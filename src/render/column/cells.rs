@@ -103,8 +103,8 @@ pub(super) fn local(row: &Row<'_>, names: &Names, out: &mut String) {
 }
 
 pub(super) fn peer(row: &Row<'_>, names: &Names, out: &mut String) {
-    let Socket { peer, peer_inode, protocol, .. } = &row.entry.socket;
-    match (peer, peer_inode) {
+    let Socket { peer, rare, protocol, .. } = &row.entry.socket;
+    match (peer, rare.peer_inode) {
         // As /proc/PID/fd names what has no name.
         (None, Some(inode)) => push(out, format_args!("socket:[{inode}]")),
         (peer, _) => endpoint(peer.as_ref(), *protocol, names, out),
@@ -154,11 +154,11 @@ pub(super) fn peer_owner(row: &Row<'_>, _: &Names, out: &mut String) {
 }
 
 pub(super) fn peer_inode(row: &Row<'_>, _: &Names, out: &mut String) {
-    push_number(out, row.entry.socket.peer_inode.map(|inode| inode.0));
+    push_number(out, row.entry.socket.rare.peer_inode.map(|inode| inode.0));
 }
 
 pub(super) fn interface(row: &Row<'_>, _: &Names, out: &mut String) {
-    if let Some(interface) = &row.entry.socket.interface {
+    if let Some(interface) = &row.entry.socket.rare.interface {
         push_interface(interface, out);
     }
 }
@@ -318,7 +318,7 @@ pub(super) fn cwd(row: &Row<'_>, _: &Names, out: &mut String) {
 
 pub(super) fn unit(row: &Row<'_>, _: &Names, out: &mut String) {
     let unit = row.cgroup().and_then(Cgroup::full_unit);
-    push_text(out, unit.as_ref().or(row.entry.socket.service.as_ref()));
+    push_text(out, unit.as_ref().or(row.entry.socket.rare.service.as_ref()));
 }
 
 pub(super) fn container(row: &Row<'_>, _: &Names, out: &mut String) {

@@ -138,11 +138,11 @@ pub(super) fn peer_owner(entry: &Entry) -> Option<Key<'_>> {
 }
 
 pub(super) fn peer_inode(entry: &Entry) -> Option<Key<'_>> {
-    entry.socket.peer_inode.map(|inode| number(inode.0))
+    entry.socket.rare.peer_inode.map(|inode| number(inode.0))
 }
 
 pub(super) fn interface(entry: &Entry) -> Option<Key<'_>> {
-    entry.socket.interface.as_deref().map(device)
+    entry.socket.rare.interface.as_deref().map(device)
 }
 
 pub(super) fn v6only(entry: &Entry) -> Option<Key<'_>> {
@@ -266,7 +266,7 @@ pub(super) fn cwd(entry: &Entry) -> Option<Key<'_>> {
 pub(super) fn unit(entry: &Entry) -> Option<Key<'_>> {
     let of_group =
         main_cgroup(entry).and_then(|group| group.user_unit.as_ref().or(group.unit.as_ref()));
-    of_group.or(entry.socket.service.as_ref()).map(name)
+    of_group.or(entry.socket.rare.service.as_ref()).map(name)
 }
 
 pub(super) fn container(entry: &Entry) -> Option<Key<'_>> {

@@ -217,7 +217,7 @@ fn an_address_of_one_link_has_its_interface_for_scope() {
     let found = udp_row(&socket);
     let port = socket.local_addr().unwrap().port();
     let local = Endpoint::Inet { address: group.into(), port, scope: lo.clone() };
-    assert_eq!((found.local, found.interface), (Some(local), lo));
+    assert_eq!((found.local, found.rare.interface.clone()), (Some(local), lo));
 }
 
 /// Returns an inet6 listener on every address, and its port.

@@ -43,6 +43,7 @@ use crate::cli::output::Output;
 use crate::cli::terminal::Terminal;
 use crate::filter::FilterError;
 use crate::nearest::nearest;
+use crate::platform;
 
 /// List the sockets of this machine with every process that holds them
 #[derive(Debug, Parser)]
@@ -215,6 +216,7 @@ pub struct Io<'a> {
 
 /// Runs the command of this process and returns its exit code.
 pub fn main() -> ExitCode {
+    platform::hand_back_memory();
     let mut stderr = io::stderr();
     if let Some(port) = elsewhere::asked(std::env::args_os()) {
         return elsewhere::run(port).into();

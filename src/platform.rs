@@ -210,6 +210,16 @@ pub fn portable() -> Option<Box<dyn Backend>> {
     }
 }
 
+/// Has memory that is freed handed back to the system at once, where the allocator can be told so: what
+/// one step of a listing held is not added to what the next one holds.
+#[cfg(feature = "cli")]
+pub(crate) fn hand_back_memory() {
+    cfg_select! {
+        all(target_os = "linux", target_env = "gnu") => { linux::sys::hand_back_memory(); }
+        _ => {}
+    }
+}
+
 /// What was found of the system, and what follows from it that no listing need meet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Examined {

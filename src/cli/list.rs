@@ -1,5 +1,6 @@
 //! `sockscope list`: collect, join, filter, sort, render; one after the other.
 
+use std::mem::ManuallyDrop;
 use std::net::IpAddr;
 
 use anyhow::Context as _;
@@ -30,7 +31,8 @@ pub fn run(args: &ListArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
     if let Some(recording) = &plan.recording {
         write_recording(&collected, recording)?;
     }
-    let mut snapshot = join(collected);
+    // The process ends when all is written: to free row by row what it has would only take time.
+    let mut snapshot = ManuallyDrop::new(join(collected));
     snapshot.entries.retain(|entry| plan.filter.matches(entry));
     sort(&mut snapshot.entries, &plan.sort);
     let names = match plan.resolve {
@@ -40,7 +42,7 @@ pub fn run(args: &ListArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
     render(&snapshot, &names, &plan, args, io)?;
     io.stdout.flush()?;
     let exit = if snapshot.entries.is_empty() { Exit::Nothing } else { Exit::Found };
-    tell_gaps(snapshot, &plan, &args.format, io)?;
+    tell_gaps(&mut snapshot, &plan, &args.format, io)?;
     Ok(exit)
 }
 
@@ -86,7 +88,7 @@ fn render(
 /// Writes to stderr what could not be seen: in one line what matters to the rows shown, or with `-v`
 /// all of it.
 fn tell_gaps(
-    mut snapshot: Snapshot,
+    snapshot: &mut Snapshot,
     plan: &Plan,
     args: &FormatArgs,
     io: &mut Io<'_>,
@@ -94,10 +96,10 @@ fn tell_gaps(
     let lines = if args.quiet {
         Vec::new()
     } else if args.verbose {
-        summary::lines(&snapshot)
+        summary::lines(snapshot)
     } else {
-        keep_what_matters(&mut snapshot, &plan.filter);
-        Vec::from_iter(summary::summary(&snapshot, "-v"))
+        keep_what_matters(snapshot, &plan.filter);
+        Vec::from_iter(summary::summary(snapshot, "-v"))
     };
     for line in lines {
         writeln!(io.stderr, "{line}")?;

@@ -8,6 +8,16 @@ pub(crate) mod pass_on;
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 
+/// Has the allocator ask the kernel for each large piece of memory by itself, and hand it back when it is
+/// freed. By itself glibc keeps ever larger pieces (`mallopt(3)`, M_MMAP_THRESHOLD), in case they are
+/// wanted again: those of 100,000 sockets are not.
+#[cfg(all(feature = "cli", target_env = "gnu"))]
+pub(crate) fn hand_back_memory() {
+    const LARGE: libc::c_int = 128 * 1024;
+    // SAFETY: this sets a number of the allocator's, which it looks at under its own lock.
+    let _is_known = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE) };
+}
+
 /// `KCMP_FILES`, linux/include/uapi/linux/kcmp.h.
 const KCMP_FILES: libc::c_long = 2;
 

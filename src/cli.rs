@@ -221,6 +221,9 @@ pub fn main() -> ExitCode {
     if let Some(port) = elsewhere::asked(std::env::args_os()) {
         return elsewhere::run(port).into();
     }
+    if screen::keeper_asked(std::env::args_os()) {
+        return screen::keep().into();
+    }
     if actor::asked(std::env::args_os()) {
         return actor::run().into();
     }

@@ -38,6 +38,7 @@ pub mod replay;
 pub mod resolve;
 pub mod services;
 pub mod signals;
+pub mod terminal;
 #[cfg(any(
     test,
     not(any(

@@ -2,11 +2,13 @@
 //!
 //! It is given back when a [`Screen`] is dropped, and by the hook of panics before their message is
 //! printed. SIGINT, SIGTERM and SIGHUP arrive as [`Input::Stop`], so that they end the program in the
-//! same way as its user does. Against SIGKILL nothing helps but `reset`.
+//! same way as its user does. After SIGKILL a process of ours gives it back that outlives us for that:
+//! [`Keeper`].
 
+use std::ffi::OsString;
 use std::io::{self, Write};
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
 use std::thread;
 
 use ratatui::backend::{Backend as _, CrosstermBackend};
@@ -20,10 +22,14 @@ use ratatui::crossterm::terminal::{
 use ratatui::layout::Rect;
 use tokio::runtime::Builder;
 
+use crate::cli::Exit;
 use crate::cli::runtime::Interrupts;
+use crate::platform::terminal::{self, Keeper};
 
 /// Whether the terminal is taken over now.
 static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+/// Who gives it back if we are killed; nobody where that cannot be.
+static KEEPER: Mutex<Option<Keeper>> = Mutex::new(None);
 
 /// What the user or the system tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +66,7 @@ impl<'a> Screen<'a> {
             }));
         });
         let (width, height) = size()?;
+        set_keeper(Keeper::start().ok());
         enable_raw_mode()?;
         IS_TAKEN.store(true, Ordering::SeqCst);
         // From here on dropping it gives the terminal back.
@@ -108,7 +115,25 @@ fn give_back() {
         // A terminal that is gone needs nothing.
         let _left = execute!(io::stdout(), LeaveAlternateScreen, Show);
         let _cooked = disable_raw_mode();
+        set_keeper(None);
     }
+}
+
+fn set_keeper(keeper: Option<Keeper>) {
+    *KEEPER.lock().unwrap_or_else(PoisonError::into_inner) = keeper;
+}
+
+/// Returns whether these are the arguments of the process that gives the terminal back if we are killed.
+pub(super) fn keeper_asked(args: impl IntoIterator<Item = OsString>) -> bool {
+    args.into_iter().nth(1).is_some_and(|word| word == Keeper::COMMAND)
+}
+
+/// Is that process. It has nobody to tell what went wrong.
+pub(super) fn keep() -> Exit {
+    let mut farewell = Vec::new();
+    let kept =
+        execute!(farewell, LeaveAlternateScreen, Show).and_then(|()| terminal::keep(&farewell));
+    if kept.is_ok() { Exit::Found } else { Exit::Trouble }
 }
 
 /// Sends what is typed and the signals to `send` from threads of their own, until that says to stop, by

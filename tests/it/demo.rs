@@ -3,12 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::path::PathBuf;
+use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use sockscope::cli::demo::quiz;
 use sockscope::demo::quiz::cause::Cause;
@@ -315,123 +312,4 @@ fn the_manual_tells_what_the_lessons_do() {
     }
     let committed = fs::read_to_string(file).unwrap();
     assert!(committed == manual(), "docs/lessons.md is not current: BLESS=1 cargo test demo");
-}
-
-fn status(pid: impl std::fmt::Display) -> String {
-    fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default()
-}
-
-/// Returns whether a process is there and has not ended.
-fn runs(pid: &str) -> bool {
-    let status = status(pid);
-    !status.is_empty() && !status.contains("State:\tZ")
-}
-
-/// A socket of TCP: its ends and inode as `/proc/net/tcp` has them.
-type Socket = (String, String, String);
-
-/// The sockets of TCP that are not in TIME_WAIT, which is the kernel's way and ends by itself.
-fn tcp_sockets() -> BTreeSet<Socket> {
-    const TIME_WAIT: &str = "06";
-    let read = |path| fs::read_to_string(path).unwrap_or_default();
-    let text = read("/proc/net/tcp") + &read("/proc/net/tcp6");
-    let rows = text.lines().filter_map(|line| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let (local, peer, state) = (words.get(1)?, words.get(2)?, words.get(3)?);
-        let inode = words.get(9)?;
-        inode.parse::<u64>().ok()?;
-        (*state != TIME_WAIT).then(|| ((*local).into(), (*peer).into(), (*inode).into()))
-    });
-    rows.collect()
-}
-
-/// The inodes of the sockets that a process has.
-fn inodes(pid: u32) -> BTreeSet<String> {
-    let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else { return BTreeSet::new() };
-    let links = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
-    let inode = |link: PathBuf| {
-        let link = link.to_str()?;
-        Some(link.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
-    };
-    links.filter_map(inode).collect()
-}
-
-/// Plays a lesson up to this step, sends the signal, and sees that no process, socket or file is left.
-fn kill_at(lesson: &Lesson, step: usize, signal: Signal) {
-    let what = format!("{}, step {step}, {signal:?}", lesson.name);
-    let mut command = support::sockscope();
-    command.args(["demo", lesson.name, "--step"]).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut demo = command.spawn().unwrap();
-    let mut stdin = demo.stdin.take().unwrap();
-    stdin.write_all("\n".repeat(step - 1).as_bytes()).unwrap();
-    let mut stdout = demo.stdout.take().unwrap();
-    let mut text = Vec::new();
-    let prompts = |text: &[u8]| String::from_utf8_lossy(text).matches("[Enter] next step").count();
-    while prompts(&text) < step {
-        let mut chunk = [0; 4096];
-        let read = stdout.read(&mut chunk).unwrap();
-        assert!(read > 0, "{what}: {}", String::from_utf8_lossy(&text));
-        text.extend(&chunk[..read]);
-    }
-    let pid = demo.id();
-    let children = support::children(pid);
-    let own: BTreeSet<String> =
-        children.iter().chain([&pid]).flat_map(|&process| inodes(process)).collect();
-    let before = tcp_sockets();
-    let ports: BTreeSet<&str> = before
-        .iter()
-        .filter(|(_, _, inode)| own.contains(inode))
-        .map(|(local, ..)| local.rsplit(':').next().unwrap())
-        .collect();
-    // What nobody has accepted, and what nobody has any more, is theirs too.
-    let is_theirs = |(local, peer, _): &&Socket| {
-        [local, peer].iter().all(|end| ports.contains(end.rsplit(':').next().unwrap()))
-    };
-    let theirs: BTreeSet<Socket> = before
-        .iter()
-        .filter(|socket| own.contains(&socket.2) || is_theirs(socket))
-        .cloned()
-        .collect();
-    let signal = if support::ignores(pid, signal) { Signal::KILL } else { signal };
-    kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), signal).unwrap();
-    demo.wait().unwrap();
-    let gone = || {
-        let now = tcp_sockets();
-        let is_there =
-            |socket: &Socket| now.iter().any(|(l, p, _)| (l, p) == (&socket.0, &socket.1));
-        !children.iter().any(|child| runs(&child.to_string()))
-            && !theirs.iter().any(is_there)
-            && !std::env::temp_dir().join(format!("sockscope-demo-{pid}")).exists()
-    };
-    let is_gone = support::becomes(gone);
-    assert!(is_gone, "{what}: {children:?} {:#?}", tcp_sockets().intersection(&theirs));
-}
-
-#[test]
-fn whatever_ends_the_demo_at_whichever_step_leaves_no_process_socket_or_file() {
-    const SIGNALS: [Signal; 4] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::KILL];
-    // All four end it the same way, so each step has one of them here, in turn; by hand, all four.
-    let every = std::env::var_os("SOCKSCOPE_EVERY_SIGNAL").is_some();
-    let mut ends = Vec::new();
-    for (index, lesson) in lessons::ALL.iter().enumerate() {
-        if lesson.missing().is_some() {
-            continue;
-        }
-        for step in 1..=lesson.steps.len() {
-            let signals = SIGNALS.into_iter().enumerate();
-            let chosen =
-                signals.filter(|(turn, _)| every || *turn == (index + step) % SIGNALS.len());
-            ends.extend(chosen.map(|(_, signal)| (*lesson, step, signal)));
-        }
-    }
-    let next = Mutex::new(ends.into_iter());
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                while let Some((lesson, step, signal)) = { next.lock().unwrap().next() } {
-                    kill_at(lesson, step, signal);
-                }
-            });
-        }
-    });
 }

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::num::NonZero;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex};
 
@@ -15,7 +14,7 @@ use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 use crate::{netns, support};
 
 /// A terminal, with the command under test in it.
-struct Terminal {
+pub(crate) struct Terminal {
     keyboard: File,
     /// The end that the command has; kept open, so that its settings can be read when that is gone.
     tty: OwnedFd,
@@ -33,7 +32,7 @@ fn settings(termios: &Termios) -> String {
 
 impl Terminal {
     /// Opens one of this size and starts the command in it, which it controls.
-    fn start((width, height): (u16, u16), prepare: impl FnOnce(&mut Command)) -> Self {
+    pub(crate) fn start((width, height): (u16, u16), prepare: impl FnOnce(&mut Command)) -> Self {
         Self::start_program(env!("CARGO_BIN_EXE_sockscope"), (width, height), prepare)
     }
 
@@ -68,13 +67,13 @@ impl Terminal {
         Self { keyboard, tty, before, parser, child }
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.parser.lock().unwrap().screen().contents()
     }
 
     /// Waits until this is on the screen.
     #[track_caller]
-    fn wait_for(&mut self, words: &str) {
+    pub(crate) fn wait_for(&mut self, words: &str) {
         let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
         while !self.text().contains(words) {
             let status = self.child.try_wait().unwrap();
@@ -85,25 +84,25 @@ impl Terminal {
         }
     }
 
-    fn press(&mut self, keys: &str) {
+    pub(crate) fn press(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Goes to this step of a lesson.
-    fn step(&mut self, number: usize) {
+    /// Goes to this step of a lesson, in the page or in plain text.
+    pub(crate) fn step(&mut self, number: usize) {
         for step in 1..=number {
             self.wait_for(&format!("step {step} of"));
             if step < number {
-                self.press(" ");
+                self.press("\r");
             }
         }
     }
 
-    fn pid(&self) -> Pid {
+    pub(crate) fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id().try_into().unwrap()).unwrap()
     }
 
-    fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let mut status = None;
         support::wait_until(|| {
             status = self.child.try_wait().unwrap();
@@ -112,16 +111,22 @@ impl Terminal {
         status.unwrap()
     }
 
+    /// Returns whether the terminal has the settings that it had.
+    pub(crate) fn is_cooked(&self) -> bool {
+        settings(&tcgetattr(&self.tty).unwrap()) == settings(&self.before)
+    }
+
+    /// Returns whether the command's picture is gone, and the cursor back.
+    pub(crate) fn is_left(&self) -> bool {
+        let parser = self.parser.lock().unwrap();
+        !parser.screen().alternate_screen() && !parser.screen().hide_cursor()
+    }
+
     /// Checks that the terminal is as it was.
     #[track_caller]
     fn assert_given_back(&self) {
-        let now = tcgetattr(&self.tty).unwrap();
-        assert_eq!(settings(&now), settings(&self.before));
-        let is_left = || {
-            let parser = self.parser.lock().unwrap();
-            !parser.screen().alternate_screen() && !parser.screen().hide_cursor()
-        };
-        support::wait_until(is_left);
+        assert!(self.is_cooked(), "{:?}", tcgetattr(&self.tty));
+        support::wait_until(|| self.is_left());
     }
 }
 
@@ -138,13 +143,6 @@ fn size(columns: u16, rows: u16) -> Winsize {
 
 fn cells(count: u16) -> NonZero<u16> {
     NonZero::new(count).unwrap()
-}
-
-/// Returns whether this signal would be ignored, as under nohup(1).
-fn ignores(signal: Signal) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
-    u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << (signal.as_raw() - 1)) != 0
 }
 
 #[test]
@@ -233,48 +231,6 @@ fn asked_for_plain_text_or_in_a_pipe_it_is_no_page() {
     terminal.wait_for("[Enter] next step");
     terminal.press("q\n");
     assert_eq!(terminal.wait().code(), Some(0));
-}
-
-#[test]
-fn whatever_ends_the_page_gives_the_terminal_back_and_leaves_no_child_and_no_socket() {
-    let end = |signal: Signal, step: usize| {
-        let mut terminal = Terminal::start((160, 50), |command| {
-            command.args(["demo", "inherit"]);
-        });
-        terminal.step(step);
-        let text = terminal.text();
-        let number = |mark: &str| {
-            let (_, rest) = text.split_once(mark)?;
-            Some(rest.chars().take_while(char::is_ascii_digit).collect::<String>())
-        };
-        let port = number("listener  127.0.0.1:").unwrap();
-        let child = number("= process ");
-        assert_eq!(child.is_some(), step > 1, "{text}");
-        kill_process(terminal.pid(), signal).unwrap();
-        let status = terminal.wait();
-        if signal == Signal::KILL {
-            // Nobody can give the terminal back then; the rest goes as well.
-            assert_eq!(status.signal(), Some(Signal::KILL.as_raw()));
-        } else {
-            assert_eq!(status.code(), Some(0), "{signal:?}");
-            terminal.assert_given_back();
-        }
-        if let Some(child) = child {
-            let is_gone = || {
-                let status = std::fs::read_to_string(format!("/proc/{child}/status"));
-                !status.is_ok_and(|status| !status.contains("State:\tZ"))
-            };
-            support::wait_until(is_gone);
-        }
-        let filter = format!("listen and src 127.0.0.1:{port}");
-        support::wait_until(|| support::list(&[&filter]).is_empty());
-    };
-    let signals = [Signal::INT, Signal::TERM, Signal::HUP, Signal::KILL];
-    std::thread::scope(|scope| {
-        for signal in signals.into_iter().filter(|signal| !ignores(*signal)) {
-            scope.spawn(move || [1, 2, 4].into_iter().for_each(|step| end(signal, step)));
-        }
-    });
 }
 
 #[test]

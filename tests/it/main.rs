@@ -17,6 +17,8 @@ mod code;
 #[cfg(target_os = "linux")]
 mod demo;
 #[cfg(target_os = "linux")]
+mod demo_killed;
+#[cfg(target_os = "linux")]
 mod demo_page;
 #[cfg(target_os = "linux")]
 mod demo_see;

@@ -145,7 +145,7 @@ fn only_one<'a>(
     write_rows(all, snapshot, io)?;
     io.stdout.flush()?;
     Err(Failure::new(format!("{count} sockets match, and close takes exactly one"))
-        .hint("name it by its cookie, the last column: sockscope close COOKIE")
+        .hint("name it by its cookie, the last column, or where it has none by both ends: LOCAL->PEER")
         .into())
 }
 
@@ -182,7 +182,7 @@ fn is_yes(answer: &str) -> bool {
     matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
-/// Reads the socket with this one's cookie as it is now; `None` when it is gone.
+/// Reads this socket as it is now; `None` when it is gone.
 fn look_again(socket: &Socket) -> Result<Option<Socket>, CollectError> {
     let port = socket.local.as_ref().and_then(Endpoint::port);
     let request = Request {
@@ -192,7 +192,16 @@ fn look_again(socket: &Socket) -> Result<Option<Socket>, CollectError> {
         ..Request::default()
     };
     let sockets = platform::native().collect(&request)?.sockets;
-    Ok(sockets.into_iter().find(|other| other.cookie == socket.cookie))
+    Ok(sockets.into_iter().find(|other| is_same(socket, other)))
+}
+
+/// Returns whether the two are one socket: by its cookie, where it has none by its ends and when it was
+/// connected.
+fn is_same(one: &Socket, other: &Socket) -> bool {
+    let ends = |socket: &Socket| {
+        (socket.protocol, socket.rare.created, socket.local.clone(), socket.peer.clone())
+    };
+    one.cookie == other.cookie && (one.cookie.is_some() || ends(one) == ends(other))
 }
 
 /// Returns what makes the socket another one than was shown. A connected UDP socket can be connected
@@ -227,6 +236,19 @@ mod tests {
         for answer in ["", "\n", "n\n", "yo\n", "no\n"] {
             assert!(!is_yes(answer), "{answer:?}");
         }
+    }
+
+    #[test]
+    fn without_cookies_ends_and_moment_tell_a_connection() {
+        let entries = fixture::snapshot().entries;
+        let mut one = entries.into_iter().find(|entry| entry.socket.peer.is_some()).unwrap().socket;
+        one.cookie = None;
+        one.rare.make_mut().created = Some(1);
+        assert!(is_same(&one, &one));
+        let mut later = one.clone();
+        later.rare.make_mut().created = Some(2);
+        assert!(!is_same(&one, &later));
+        assert!(!is_same(&one, &Socket { peer: None, ..one.clone() }));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 #[cfg(all(feature = "portable", windows))]
 pub(crate) mod bind_facts;
+pub(crate) mod destroy;
 #[cfg(all(feature = "portable", windows))]
 pub(crate) mod native;
 mod netsh;

@@ -139,3 +139,36 @@ fn each_lesson_passes_or_says_why_it_cannot_be_shown() {
     }
     assert_eq!(shown, ["tcp", "clients"]);
 }
+
+#[test]
+fn close_says_what_it_does_and_refuses_what_it_must_not_or_cannot_close() {
+    let (_running, port) = server();
+    let close = |arguments: &[&str]| sockscope().arg("close").args(arguments).output().unwrap();
+    let stderr = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+
+    let listener = close(&["--yes", &format!("sport {port} and listen")]);
+    assert_eq!(listener.status.code(), Some(2), "{listener:?}");
+    assert!(stderr(&listener).contains("it is a listener"), "{listener:?}");
+
+    let client = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    let own = client.local_addr().unwrap();
+    let target = format!("tcp:{own}->127.0.0.1:{port}");
+    support::wait_until(|| close(&["--dry-run", &target]).status.success());
+    let plan = stdout(&close(&["--dry-run", &target]));
+    assert!(
+        plan.contains(" gets a reset (RST): ECONNRESET") && plan.contains("a dry run"),
+        "{plan}"
+    );
+    // Wine's call does nothing and says that it has: what is there is looked at, not believed.
+    let closed = close(&["--yes", &target]);
+    let text = stderr(&closed);
+    let is_closed = closed.status.success() && stdout(&closed).ends_with(" is gone\n");
+    assert!(is_closed || text.contains("but it is still there"), "{closed:?}");
+
+    let v6 = TcpListener::bind("[::1]:0").unwrap();
+    let client = TcpStream::connect(v6.local_addr().unwrap()).unwrap();
+    let target = format!("tcp:{}->{}", client.local_addr().unwrap(), v6.local_addr().unwrap());
+    let refused = close(&["--yes", &target]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(stderr(&refused).contains("but those of TCP over IPv4"), "{refused:?}");
+}

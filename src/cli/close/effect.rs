@@ -2,6 +2,7 @@
 //! linux/net/ipv4/udp.c), and which sockets it must not be done to.
 
 use crate::cli::error::Failure;
+use crate::platform::destroy;
 use crate::process::{Ownership, Via};
 use crate::render::phrase;
 use crate::snapshot::Entry;
@@ -38,13 +39,10 @@ pub(super) fn check(entry: &Entry) -> Result<(), Failure> {
         ))
         .hint("end the process that holds it"));
     }
-    if socket.cookie.is_none() {
-        return Err(Failure::new(format!(
-            "cannot close {name}: without its cookie it cannot be told from one that takes its place"
-        ))
-        .hint("cookies come from sock_diag, which could not be read: see sockscope list -v"));
-    }
-    Ok(())
+    destroy::check_name(socket).map_err(|error| {
+        let failure = Failure::new(format!("cannot close {name}: {error}"));
+        error.hint().into_iter().fold(failure, Failure::hint)
+    })
 }
 
 /// Returns true for a socket that is open and has no peer (any more).

@@ -154,7 +154,9 @@ fn meet(newcomer: &Newcomer, holder: &Socket, facts: &BindFacts) -> Option<Found
         let is_connected = holder.peer.is_some();
         Some(match meet {
             Meet::Never => Found::Not,
-            Meet::SameAddress if theirs.to_canonical() != newcomer.address.to_canonical() => Found::Not,
+            Meet::SameAddress if theirs.to_canonical() != newcomer.address.to_canonical() => {
+                Found::Not
+            }
             Meet::Beside => Found::Beside,
             Meet::Exact | Meet::SameAddress if !is_connected => Found::Exact,
             Meet::Exact | Meet::SameAddress | Meet::Wild => Found::Loose,

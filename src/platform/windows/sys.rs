@@ -12,8 +12,8 @@ use windows_sys::Win32::Foundation::{
 use windows_sys::Win32::NetworkManagement::IpHelper::{
     GetExtendedTcpTable, GetExtendedUdpTable, GetOwnerModuleFromTcp6Entry,
     GetOwnerModuleFromTcpEntry, GetOwnerModuleFromUdp6Entry, GetOwnerModuleFromUdpEntry,
-    TCP_TABLE_OWNER_MODULE_ALL, TCPIP_OWNER_MODULE_BASIC_INFO, TCPIP_OWNER_MODULE_INFO_BASIC,
-    UDP_TABLE_OWNER_MODULE,
+    SetTcpEntry, TCP_TABLE_OWNER_MODULE_ALL, TCPIP_OWNER_MODULE_BASIC_INFO,
+    TCPIP_OWNER_MODULE_INFO_BASIC, UDP_TABLE_OWNER_MODULE,
 };
 use windows_sys::Win32::Security::{
     GetTokenInformation, LookupAccountSidW, SID_NAME_USE, TOKEN_QUERY, TOKEN_USER, TokenUser,
@@ -114,6 +114,19 @@ pub(super) fn table(which: Table) -> io::Result<Option<Vec<u8>>> {
         }
     }
     Err(answered(ERROR_INSUFFICIENT_BUFFER))
+}
+
+/// Puts a connection into another state: a `MIB_TCPROW`, whose first word is the state.
+///
+/// # Errors
+///
+/// The system's.
+pub(super) fn set_tcp_entry(row: [u32; 5]) -> io::Result<()> {
+    // SAFETY: it reads the five words of a `MIB_TCPROW` (20 bytes, aligned to 4), which outlive the call.
+    match unsafe { SetTcpEntry(row.as_ptr().cast()) } {
+        NO_ERROR => Ok(()),
+        code => Err(answered(code)),
+    }
 }
 
 /// Returns whether this is no Windows but Wine, whose own function `ntdll.dll` has

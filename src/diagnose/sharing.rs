@@ -95,7 +95,7 @@ pub fn who_answers(entries: &[&Entry]) -> Vec<String> {
 }
 
 fn serves(entry: &Entry) -> bool {
-    entry.socket.is_listening() && entry.socket.interface.is_none()
+    entry.socket.is_listening() && entry.socket.rare.interface.is_none()
 }
 
 /// Says how twins share the connections: TCP sockets listen at one address only by SO_REUSEPORT. Of UDP
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn a_listener_on_a_device_of_its_own_is_left_out() {
         let mut other = at("127.0.0.1", 2);
-        other.socket.interface = Some(Box::new(crate::socket::Interface { index: 2, name: None }));
+        other.socket.rare.make_mut().interface = Some(Box::new(crate::socket::Interface { index: 2, name: None }));
         assert!(who_answers(&[&at("0.0.0.0", 1), &other]).is_empty());
     }
 }

@@ -145,11 +145,13 @@ mod tests {
         let pid = Pid(child.id());
         let mut processes = read_some(&[pid].into(), false);
         // The other way to the same facts: sysinfo's, completed.
+        #[cfg(feature = "portable")]
         let portable = crate::platform::process::read(&[pid].into(), false);
         drop(child.stdin.take());
         child.wait().unwrap();
-        let (_, mut process) = processes.remove(0);
-        if let Some(process) = &mut process {
+        let (_, process) = processes.remove(0);
+        #[cfg(feature = "portable")]
+        if let Some(process) = &process {
             let same_start = portable.0[0].started_at;
             assert_eq!(
                 portable,

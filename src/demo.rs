@@ -32,7 +32,7 @@ use crate::state::TcpState;
 
 /// How long a step's rows may take to appear: the other end of a connection learns of a call
 /// asynchronously, also on loopback.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How long to wait before looking again.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
@@ -131,7 +131,7 @@ impl Performance {
         Self { lesson, backend, stage: Stage::default(), done: 0, promised, ends }
     }
 
-    /// Performs the next step and looks at the listing until it is as expected, for at most five
+    /// Performs the next step and looks at the listing until it is as expected, for at most twenty
     /// seconds, or until the kernel will have sent again what it waits to send again. Returns `None`
     /// after the last step.
     ///

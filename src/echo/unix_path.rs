@@ -102,6 +102,7 @@ fn bind(path: &Path, backlog: u16) -> io::Result<UnixListener> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::clock::wait_until;
 
     const KEEP: ListenOptions = ListenOptions { tcp: true, udp: false, backlog: 8, force: false };
     const FORCE: ListenOptions = ListenOptions { force: true, ..KEEP };
@@ -151,6 +152,7 @@ mod tests {
     /// Leaves the file of a server that was killed.
     fn leave_stale(path: &Path) {
         drop(std::os::unix::net::UnixListener::bind(path).unwrap());
+        wait_until(|| std::os::unix::net::UnixStream::connect(path).is_err());
     }
 
     #[tokio::test]

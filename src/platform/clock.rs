@@ -44,6 +44,22 @@ impl Deadline {
     }
 }
 
+/// Waits, for a test, until this holds: what was closed goes a moment later when a program that another
+/// test is just starting has it too, or whoever lists descriptors looks at it.
+///
+/// # Panics
+///
+/// When it does not hold after a minute.
+#[cfg(test)]
+#[track_caller]
+pub(crate) fn wait_until(mut holds: impl FnMut() -> bool) {
+    let deadline = Deadline::after(Duration::from_mins(1));
+    while !holds() {
+        assert!(!deadline.has_passed(), "not so after a minute");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// Runs something, and returns how long it took besides.
 #[cfg(feature = "cli")]
 #[expect(clippy::disallowed_methods, reason = "the one place that is allowed to")]

@@ -113,6 +113,7 @@ mod tests {
 
     use super::*;
     use crate::diagnose::Errno;
+    use crate::platform::clock::wait_until;
 
     fn request(port: u16) -> BindRequest {
         let address = Ipv4Addr::LOCALHOST.into();
@@ -127,7 +128,7 @@ mod tests {
         assert_eq!(probe(&request(port), true), in_use);
         drop(listener);
         for _ in 0..2 {
-            assert_eq!(probe(&request(port), true), Probe::Succeeded { listened: true });
+            wait_until(|| probe(&request(port), true) == Probe::Succeeded { listened: true });
         }
     }
 

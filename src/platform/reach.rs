@@ -144,9 +144,11 @@ mod tests {
 
     #[test]
     fn where_nobody_listens_it_is_refused() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let request = to(listener.local_addr().unwrap());
-        drop(listener);
+        // Bound, so that no other test listens there.
+        let socket =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        let request = to(socket.local_addr().unwrap().as_socket().unwrap());
         let refused = Some(Errno::ECONNREFUSED);
         assert!(matches!(attempt(&request, SHORT), Attempt::Failed { errno } if errno == refused));
     }

@@ -140,6 +140,7 @@ fn time_wait_can_be_closed_by_its_cookie() {
         assert_eq!(client.read(&mut [0]).unwrap(), 0);
         drop(client);
         let state = format!("sport {port} and state time-wait");
+        support::wait_until(|| !support::list(&[&state]).is_empty());
         let ran = close(&["--yes", &cookie(&state)]);
         assert_eq!(ran.code, Some(0), "{ran:?}");
         assert!(ran.stdout.contains("here: nobody holds it"), "{ran:?}");
@@ -212,14 +213,9 @@ fn the_ipv4_mapped_end_of_a_connection_can_be_closed() {
 #[test]
 fn a_connected_udp_socket_is_disconnected_and_keeps_its_port() {
     in_netns("close::a_connected_udp_socket_is_disconnected_and_keeps_its_port", || {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        // A port that was chosen by bind(0) is not kept; one that was asked for is.
+        let port = 8080;
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
-        let port = {
-            // A port that was chosen by bind(0) is not kept; one that was asked for is.
-            let port = socket.local_addr().unwrap().port();
-            drop(socket);
-            port
-        };
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
         socket.connect(peer).unwrap();
         let ran = close(&["--yes", &format!("udp:127.0.0.1:{port}->{peer}")]);

@@ -13,7 +13,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 use sockscope::state::TcpState;
@@ -294,8 +294,8 @@ impl Scene {
     }
 }
 
-/// Starts the servers found on this machine, each on a port of its own, with their files in
-/// `directory`.
+/// Starts the servers found on this machine, in a network namespace where nobody else has their ports,
+/// with their files in `directory`.
 fn servers(directory: &Path) -> Vec<Running> {
     let mut running = Vec::new();
     let mut start = |name: &str, processes: usize, port: u16, args: &[&str]| {
@@ -307,9 +307,9 @@ fn servers(directory: &Path) -> Vec<Running> {
         support::wait_until_listening(port);
         wait_until_quiet(port, processes);
     };
-    let port = support::free_port();
+    let port = 8001;
     start("python3", 1, port, &["-m", "http.server", "--bind", "::", &port.to_string()]);
-    let port = support::free_port();
+    let port = 8002;
     start(
         "redis-server",
         1,
@@ -317,7 +317,7 @@ fn servers(directory: &Path) -> Vec<Running> {
         &["--port", &port.to_string(), "--save", "", "--daemonize", "no"],
     );
     // A master and two workers that share one listener.
-    let port = support::free_port();
+    let port = 8003;
     let config = format!(
         "daemon off; pid nginx.pid; worker_processes 2; events {{}} \
          http {{ access_log off; server {{ listen {port}; }} }}"
@@ -332,7 +332,7 @@ fn servers(directory: &Path) -> Vec<Running> {
 /// that found it listening is over: until then two tools cannot see the same.
 #[track_caller]
 fn wait_until_quiet(port: u16, processes: usize) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + support::PATIENCE;
     loop {
         let rows = support::list(&["-t", &format!("local port {port}")]);
         let users = |row: &Value| -> BTreeSet<u64> {

@@ -407,6 +407,9 @@ fn held_connections_are_open_until_ctrl_c() {
     let mut said = String::new();
     BufReader::new(client.stderr.take().unwrap()).read_line(&mut said).unwrap();
     assert!(said.starts_with("sockscope: holding 2 connections open, Ctrl-C ends"), "{said}");
+    // The kernel has connected them; the server may not have accepted them yet.
+    server.event("accept");
+    server.event("accept");
     signal("INT", &server.child);
     assert_eq!(server.event("stopping")["open"], 2);
     signal("INT", &client);

@@ -127,8 +127,16 @@ fn what_proc_net_tells_is_what_sock_diag_tells() {
         };
         support::wait_until(|| states(&plain()).contains("\"TIME_WAIT\""));
         support::wait_until(|| states(&plain()).contains("\"FIN_WAIT2\""));
-        let ours = told(&plain());
-        let Some(fallback) = refused(&args) else { return };
+        let Some(mut fallback) = refused(&args) else { return };
+        let mut ours = told(&plain());
+        // Whoever lists all namespaces asks by a netlink socket of its own in this one, too.
+        support::becomes(|| {
+            if told(&fallback) != ours {
+                fallback = refused(&args).unwrap();
+                ours = told(&plain());
+            }
+            told(&fallback) == ours
+        });
         assert_eq!(told(&fallback), ours);
         let rows = fallback["sockets"].as_array().unwrap();
         let waiting = rows.iter().find(|row| row["protocol"] == "unix" && row["inode"].is_null());

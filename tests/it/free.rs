@@ -69,7 +69,7 @@ fn assert_frees(arguments: &[&str]) -> Vec<u64> {
     let (dry, done) = (dry.json(), done.json());
     assert_eq!((&dry["outcome"], &done["outcome"]), (&json!("untouched"), &json!("freed")));
     assert_eq!(targets(&dry), targets(&done));
-    TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).unwrap();
+    support::listen_when_released((Ipv4Addr::UNSPECIFIED, PORT));
     let chosen = done["steps"].as_array().unwrap().iter().filter(|step| step["chosen"] == true);
     let processes = chosen.flat_map(|step| step["processes"].as_array().unwrap().clone());
     processes.map(|process| process["pid"].as_u64().unwrap()).collect()
@@ -187,6 +187,7 @@ time.sleep(600)
 fn time_wait_is_destroyed_where_waiting_takes_too_long() {
     in_netns("free::time_wait_is_destroyed_where_waiting_takes_too_long", || {
         let Some(holder) = leave_over(true) else { return };
+        wait_until(|| !support::list(&["sport 8080 and state time-wait"]).is_empty());
         let plan = free(&["--dry-run", "--json"]).json();
         let actions: Vec<(&Value, &Value)> = plan["steps"]
             .as_array()
@@ -207,11 +208,11 @@ fn what_ends_by_itself_is_waited_for() {
     in_netns("free::what_ends_by_itself_is_waited_for", || {
         // For how long a closed end waits for the other, which is held open here.
         // Long enough to be found still waiting on a busy machine.
-        std::fs::write("/proc/sys/net/ipv4/tcp_fin_timeout", "6").unwrap();
+        std::fs::write("/proc/sys/net/ipv4/tcp_fin_timeout", "12").unwrap();
         let Some(holder) = leave_over(false) else { return };
         // Its FIN may not be acknowledged at once.
         wait_until(|| !support::list(&["sport 8080 and state fin-wait-2"]).is_empty());
-        let done = free(&["--yes", "--json"]).json();
+        let done = free(&["--yes", "--json", "--timeout", "120"]).json();
         assert_eq!((&done["outcome"], &done["free"]), (&json!("freed"), &json!(true)), "{done:#}");
         assert_eq!(done["steps"][0]["action"], "wait");
         assert!(is_alive(holder.pid()));
@@ -400,6 +401,7 @@ fn who_took_the_place_of_the_holder_is_named_and_not_ended() {
         let Some((planned, _)) = python(&serve) else { return };
         let Some(asking) = Asking::start() else { return };
         drop(planned);
+        drop(support::listen_when_released((Ipv4Addr::LOCALHOST, PORT)));
         let Some((other, _)) = python(&serve) else { return };
         let (code, text) = asking.answer(b"y\n");
         assert_eq!(code, Some(1), "{text}");

@@ -17,7 +17,7 @@ fn server(first: &str) -> Option<(Command, String)> {
         "import os, socket, sys, time\n{first}\n\
          s = socket.create_server(('127.0.0.1', 0))\n\
          print(s.getsockname()[1], flush=True)\n\
-         time.sleep(60)"
+         time.sleep(600)"
     );
     Some((Command::new(python), script))
 }
@@ -74,7 +74,7 @@ fn a_service_is_named_before_the_systemd_that_listened_for_it() {
                   open('/proc/self/comm', 'w').write('systemd')\n\
                   child = os.fork()\n\
                   if child == 0: open('/proc/self/comm', 'w').write('service'); print(s.getsockname()[1], flush=True)\n\
-                  time.sleep(60)";
+                  time.sleep(600)";
     let (process, port) =
         Running::start_and_read_line(Command::new("python3").args(["-c", script]));
     let rows = support::list(&[&format!("sport {port} and listen")]);
@@ -107,10 +107,7 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         // A group can be removed only when its last process is gone to the last bit.
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-        while fs::remove_dir(&self.0).is_err() && std::time::Instant::now() < deadline {
-            std::thread::yield_now();
-        }
+        support::becomes(|| fs::remove_dir(&self.0).is_ok());
         fs::remove_dir(self.0.parent().unwrap()).ok();
     }
 }

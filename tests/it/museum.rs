@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::netns;
 use crate::support::{self, Running, skip};
@@ -191,7 +191,7 @@ fn page_as_of_ss(ss: &Path, state: &str, port: &str) -> String {
         }
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(
-            began.elapsed() < Duration::from_secs(20),
+            began.elapsed() < support::PATIENCE,
             "{state}: {error}\n{before:?}\n{after:?}\n{page}"
         );
     }

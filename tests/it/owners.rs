@@ -52,7 +52,7 @@ fn a_hostile_process_name_cannot_drive_the_terminal() {
                   open('/proc/self/comm', 'wb').write(b'a)b\\n\\x1b[31m\\xff')\n\
                   s = socket.create_server(('127.0.0.1', 0))\n\
                   print(s.getsockname()[1], flush=True)\n\
-                  time.sleep(60)";
+                  time.sleep(600)";
     let mut command = Command::new(python);
     let (process, port) =
         Running::start_and_read_line(command.args(["-c", script]).stderr(Stdio::inherit()));

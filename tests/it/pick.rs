@@ -22,6 +22,12 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
+/// Checks what is picked, once what others have just closed is released.
+#[track_caller]
+fn assert_picks(range: &str, expected: &str) {
+    support::wait_until(|| stdout(&pick(&["--range", range])) == expected);
+}
+
 /// Checks that nothing was picked, and returns what it said about it.
 #[track_caller]
 fn assert_none(output: &Output) -> String {
@@ -39,7 +45,7 @@ fn what_is_picked_is_free_for_both_protocols_in_both_families() {
         for port in ports {
             assert!((1024..32768).contains(&port), "{port}");
             for address in ["0.0.0.0", "::"] {
-                TcpListener::bind((address, port)).unwrap();
+                support::listen_when_released((address, port));
                 UdpSocket::bind((address, port)).unwrap();
             }
         }
@@ -71,7 +77,9 @@ fn whatever_keeps_a_port_from_being_bound_keeps_it_from_being_picked() {
         }
         assert_eq!(stdout(&pick(&["--range", "7002", "--tcp"])), "7002\n");
         assert_eq!(stdout(&pick(&["--range", "7001", "--address", "::1"])), "7001\n");
-        assert_eq!(stdout(&pick(&["--range", "7001-7005"])), "7005\n");
+        assert_picks("7001-7005", "7005\n");
+        // What was picked may be held for an instant more by whoever looks at the one that picked it.
+        support::wait_until(|| pick(&["--range", "7005"]).status.success());
         let why = assert_none(&pick(&["--range", "7001-7005", "-n", "2"]));
         let expected = "sockscope: only 1 of the 2 ports wanted are free in 7001-7005: 4 held\n";
         assert!(why.starts_with(expected), "{why}");
@@ -106,7 +114,7 @@ fn what_the_system_has_plans_for_is_picked_only_when_asked_for() {
             return skip("may not change the settings of its own namespace");
         }
         assert_eq!(stdout(&pick(&[])), "1029\n");
-        let _held = TcpListener::bind((Ipv4Addr::LOCALHOST, 1029)).unwrap();
+        let _held = support::listen_when_released((Ipv4Addr::LOCALHOST, 1029));
         assert_none(&pick(&[]));
         assert_eq!(stdout(&pick(&["--range", "1028"])), "1028\n");
         assert_eq!(stdout(&pick(&["--range", "1030"])), "1030\n");
@@ -243,10 +251,11 @@ fn a_port_whose_number_was_given_away_is_offered_to_no_other_pick() {
         let output = sockscope().args(outer).args(script).args(&inner).output().unwrap();
         assert_eq!(stdout(&output), "7002\n", "{}", stderr(&output));
         inner[3] = "7001";
+        support::wait_until(|| pick(&["--range", "7001"]).status.success());
         let output = sockscope().args(outer).args(script).args(&inner).output().unwrap();
         assert!(assert_none(&output).contains("1 reserved by another sockscope pick"));
         // It is over with the command.
-        assert_eq!(stdout(&pick(&["--range", "7001"])), "7001\n");
+        assert_picks("7001", "7001\n");
     });
 }
 

@@ -22,6 +22,7 @@ mod live {
     use serde_json::Value;
 
     use crate::namespaces::{netns_of, scene};
+    use crate::netns::in_netns;
     use crate::support::{self, sockscope};
 
     /// A port that one test alone has, in a namespace of its own.
@@ -64,35 +65,43 @@ mod live {
 
     #[test]
     fn a_listener_its_connection_and_both_ends_of_it_are_one_report() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let number = listener.local_addr().unwrap().port();
-        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (_server, _) = listener.accept().unwrap();
-        let output = support::output(sockscope().args(["port", &number.to_string(), "--json"]));
-        assert_eq!(output.status.code(), Some(0));
-        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(report["schema"], "sockscope.port/1");
-        assert_eq!(report["listeners"].as_array().unwrap().len(), 1, "{report:#}");
-        let me = std::process::id();
-        assert_eq!(report["listeners"][0]["socket"]["owners"][0]["pid"], me);
-        assert_eq!(report["connections"].as_array().unwrap().len(), 1, "{report:#}");
-        let pair = &report["connections"][0]["connections"][0];
-        assert_eq!(pair["other"]["owners"][0]["pid"], me);
-        assert_eq!(pair["other"]["local"]["port"], client.local_addr().unwrap().port());
+        in_netns(
+            "port::live::a_listener_its_connection_and_both_ends_of_it_are_one_report",
+            || {
+                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+                let number = listener.local_addr().unwrap().port();
+                let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+                let (_server, _) = listener.accept().unwrap();
+                let output =
+                    support::output(sockscope().args(["port", &number.to_string(), "--json"]));
+                assert_eq!(output.status.code(), Some(0));
+                let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+                assert_eq!(report["schema"], "sockscope.port/1");
+                assert_eq!(report["listeners"].as_array().unwrap().len(), 1, "{report:#}");
+                let me = std::process::id();
+                assert_eq!(report["listeners"][0]["socket"]["owners"][0]["pid"], me);
+                assert_eq!(report["connections"].as_array().unwrap().len(), 1, "{report:#}");
+                let pair = &report["connections"][0]["connections"][0];
+                assert_eq!(pair["other"]["owners"][0]["pid"], me);
+                assert_eq!(pair["other"]["local"]["port"], client.local_addr().unwrap().port());
+            },
+        );
     }
 
     #[test]
     fn the_first_lines_name_who_receives() {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let number = socket.local_addr().unwrap().port();
-        let output = support::output(sockscope().args(["port", &number.to_string()]));
-        let text = String::from_utf8(output.stdout).unwrap();
-        let start = format!("port {number}/udp: ");
-        let line = text.lines().find(|line| line.starts_with(&start)).unwrap();
-        let me = std::process::id();
-        // Another test may be starting a program right now: then that has the descriptor, too.
-        assert!(line.contains(&format!(" ({me}")), "{line}");
-        assert!(line.ends_with(" receives on 127.0.0.1"), "{line}");
+        in_netns("port::live::the_first_lines_name_who_receives", || {
+            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let number = socket.local_addr().unwrap().port();
+            let output = support::output(sockscope().args(["port", &number.to_string()]));
+            let text = String::from_utf8(output.stdout).unwrap();
+            let start = format!("port {number}/udp: ");
+            let line = text.lines().find(|line| line.starts_with(&start)).unwrap();
+            let me = std::process::id();
+            // Another test may be starting a program right now: then that has the descriptor, too.
+            assert!(line.contains(&format!(" ({me}")), "{line}");
+            assert!(line.ends_with(" receives on 127.0.0.1"), "{line}");
+        });
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use socket2::{Domain, Socket, Type};
 use sockscope::join::join;
@@ -15,6 +15,7 @@ use sockscope::socket::Protocol;
 use sockscope::state::TcpState;
 
 use crate::netns::{in_netns, internet_scene};
+use crate::support::PATIENCE;
 
 /// What both backends must tell alike of a row: everything but numbers only one of them has.
 fn told_by_both(entry: &Entry) -> String {
@@ -50,14 +51,16 @@ fn rows(snapshot: &Snapshot) -> Vec<String> {
     rows
 }
 
-/// Lists natively until no FIN is on its way: its acknowledgement may take 40 ms.
+/// Lists natively until no FIN is on its way, whose acknowledgement may take 40 ms, and what was closed
+/// is over: as long as somebody looks at its descriptor it is not.
 fn settled() -> Snapshot {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let snapshot = collect(&mut *native());
         let moving = [TcpState::FinWait1, TcpState::Closing, TcpState::LastAck];
         let is_moving = |entry: &Entry| moving.iter().any(|s| entry.socket.state == Some(*s));
-        if !snapshot.entries.iter().any(is_moving) {
+        let is_over = |entry: &Entry| entry.socket.state == Some(TcpState::TimeWait);
+        if !snapshot.entries.iter().any(is_moving) && snapshot.entries.iter().any(is_over) {
             return snapshot;
         }
         assert!(Instant::now() < deadline, "{:?}", rows(&snapshot));

@@ -27,7 +27,7 @@ fn show(wanted: &str) -> String {
 /// Returns the page as soon as the socket is there: a segment may still be on its way.
 #[track_caller]
 fn show_soon(wanted: &str) -> String {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + support::PATIENCE;
     loop {
         let output = support::sockscope().args(["show", wanted]).output().unwrap();
         if output.status.code() == Some(0) {
@@ -186,6 +186,7 @@ fn a_connection_without_answer_and_the_listener_it_asks() {
         listen(&listener, 0).unwrap();
         let address = listener.local_addr().unwrap();
         let _queued = TcpStream::connect(address).unwrap();
+        support::wait_until(|| support::list(&["listen"])[0]["queues"]["pending"] == 1);
         // The queue is full: the next one's SYN is dropped.
         let (asking, _) = bound();
         connect(&asking, &address).unwrap_err();

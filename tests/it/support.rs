@@ -1,9 +1,10 @@
 //! What integration tests share: the built command, loud skips, and processes that end with the test.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::io::{BufRead as _, BufReader, ErrorKind};
+use std::net::{Ipv4Addr, TcpListener, ToSocketAddrs};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -147,17 +148,20 @@ pub(crate) fn ignores(pid: u32, signal: rustix::process::Signal) -> bool {
 /// Waits until this holds.
 #[track_caller]
 pub(crate) fn wait_until(holds: impl FnMut() -> bool) {
-    assert!(becomes(holds), "not so after 20 s");
+    assert!(becomes(holds), "not so after {} s", PATIENCE.as_secs());
 }
+
+/// How long to wait for what comes by itself, on a machine that is busy.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Returns whether this holds at last.
 pub(crate) fn becomes(mut holds: impl FnMut() -> bool) -> bool {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let deadline = Instant::now() + PATIENCE;
     while !holds() {
-        if std::time::Instant::now() >= deadline {
+        if Instant::now() >= deadline {
             return false;
         }
-        std::thread::sleep(std::time::Duration::from_millis(2));
+        std::thread::sleep(Duration::from_millis(2));
     }
     true
 }
@@ -170,22 +174,23 @@ pub(crate) fn children(pid: u32) -> Vec<u32> {
     text.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }
 
-/// Returns a TCP port of loopback that was free a moment ago, for programs that cannot say which
-/// port they took.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
 /// Waits until something accepts on this port of loopback.
 #[track_caller]
 pub(crate) fn wait_until_listening(port: u16) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-        assert!(std::time::Instant::now() < deadline, "nothing listens on port {port} after 20 s");
-        std::thread::yield_now();
-    }
+    let listens = || std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
+    assert!(becomes(listens), "nothing listens on port {port}");
+}
+
+/// Listens at an address that a socket closed a moment ago may still have: whoever lists descriptors in
+/// this instant holds a reference to each open file it looks at.
+#[track_caller]
+pub(crate) fn listen_when_released(address: impl ToSocketAddrs) -> TcpListener {
+    let mut bound = TcpListener::bind(&address);
+    becomes(|| {
+        if bound.as_ref().is_err_and(|error| error.kind() == ErrorKind::AddrInUse) {
+            bound = TcpListener::bind(&address);
+        }
+        !bound.as_ref().is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
+    });
+    bound.unwrap()
 }

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::net::{
     AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with, sockopt,
@@ -54,7 +54,7 @@ fn found_by(way: &str, port: &impl Display, state: &str) -> Value {
             return found.remove(0);
         }
         let waited = began.elapsed();
-        assert!(waited < Duration::from_secs(10), "{state} on port {port}: {found:#?}");
+        assert!(waited < support::PATIENCE, "{state} on port {port}: {found:#?}");
     }
 }
 
@@ -111,14 +111,19 @@ time.sleep(600)
 
 #[test]
 fn a_listener_shared_by_a_forked_family_is_all_its_members_and_the_parents_first() {
-    let Some((parent, words)) = python(FAMILY) else { return };
-    let [port, fd] = &words[..] else { panic!("{words:?}") };
-    let listener = socket(port, "LISTEN");
-    let owners = owners(&listener);
-    assert_eq!(owners.len(), 4, "{listener:#}");
-    assert_eq!(owners[0], json!([parent.pid(), null, fd.parse::<u32>().unwrap(), "fd"]));
-    assert!(owners.iter().all(|owner| owner[3] == "fd"), "{owners:?}");
-    assert_eq!(listener["ownership"], "held");
+    netns::in_netns(
+        "table_1b::a_listener_shared_by_a_forked_family_is_all_its_members_and_the_parents_first",
+        || {
+            let Some((parent, words)) = python(FAMILY) else { return };
+            let [port, fd] = &words[..] else { panic!("{words:?}") };
+            let listener = socket(port, "LISTEN");
+            let owners = owners(&listener);
+            assert_eq!(owners.len(), 4, "{listener:#}");
+            assert_eq!(owners[0], json!([parent.pid(), null, fd.parse::<u32>().unwrap(), "fd"]));
+            assert!(owners.iter().all(|owner| owner[3] == "fd"), "{owners:?}");
+            assert_eq!(listener["ownership"], "held");
+        },
+    );
 }
 
 /// A server starts a program that inherits its listener, and ends.
@@ -138,21 +143,28 @@ time.sleep(600)
 
 #[test]
 fn a_listener_left_in_a_child_alone_is_the_childs() {
-    let Some((_parent, words)) = python(LEAKED) else { return };
-    let numbers: Vec<u32> = words.iter().map(|word| word.parse().unwrap()).collect();
-    let [port, child, fd] = numbers[..] else { panic!("{words:?}") };
-    let listener = socket(port, "LISTEN");
-    assert_eq!(owners(&listener), [json!([child, null, fd, "fd"])]);
-    assert_eq!(listener["owners"][0]["command"], "sleep");
+    netns::in_netns("table_1b::a_listener_left_in_a_child_alone_is_the_childs", || {
+        let Some((_parent, words)) = python(LEAKED) else { return };
+        let numbers: Vec<u32> = words.iter().map(|word| word.parse().unwrap()).collect();
+        let [port, child, fd] = numbers[..] else { panic!("{words:?}") };
+        let listener = socket(port, "LISTEN");
+        assert_eq!(owners(&listener), [json!([child, null, fd, "fd"])]);
+        assert_eq!(listener["owners"][0]["command"], "sleep");
+    });
 }
 
 #[test]
 fn a_bound_socket_that_does_not_listen_is_listed_with_its_owner() {
-    let bound = stream_socket();
-    bind(&bound, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let row = socket(port_of(&bound), "bound");
-    assert_eq!(row["state"], "BOUND");
-    assert_eq!(own_owners(&row), [own(&bound)]);
+    netns::in_netns(
+        "table_1b::a_bound_socket_that_does_not_listen_is_listed_with_its_owner",
+        || {
+            let bound = stream_socket();
+            bind(&bound, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let row = socket(port_of(&bound), "bound");
+            assert_eq!(row["state"], "BOUND");
+            assert_eq!(own_owners(&row), [own(&bound)]);
+        },
+    );
 }
 
 fn stream_socket() -> OwnedFd {
@@ -178,21 +190,29 @@ threading.Thread(target=serve).start()
 
 #[test]
 fn a_listener_in_a_threads_own_table_is_its_processs_with_the_thread() {
-    let Some((process, words)) = python(THREAD_TABLE) else { return };
-    let [port, tid, fd] = &words[..] else { panic!("{words:?}") };
-    let number = |word: &String| word.parse::<u32>().unwrap();
-    assert_eq!(
-        owners(&socket(port, "LISTEN")),
-        [json!([process.pid(), number(tid), number(fd), "thread-fd"])]
-    );
+    netns::in_netns(
+        "table_1b::a_listener_in_a_threads_own_table_is_its_processs_with_the_thread",
+        || {
+            let Some((process, words)) = python(THREAD_TABLE) else { return };
+            let [port, tid, fd] = &words[..] else { panic!("{words:?}") };
+            let number = |word: &String| word.parse::<u32>().unwrap();
+            assert_eq!(
+                owners(&socket(port, "LISTEN")),
+                [json!([process.pid(), number(tid), number(fd), "thread-fd"])]
+            );
 
-    let table = support::sockscope()
-        .args(["-t", "-o", "pid,fd,tid,via", "--no-header", &format!("sport {port}")])
-        .output()
-        .unwrap();
-    let table = String::from_utf8(table.stdout).unwrap();
-    let cells: Vec<&str> = table.split_whitespace().collect();
-    assert_eq!(cells, [&process.pid().to_string(), &format!("{fd}@{tid}"), tid, "thread-fd"]);
+            let table = support::sockscope()
+                .args(["-t", "-o", "pid,fd,tid,via", "--no-header", &format!("sport {port}")])
+                .output()
+                .unwrap();
+            let table = String::from_utf8(table.stdout).unwrap();
+            let cells: Vec<&str> = table.split_whitespace().collect();
+            assert_eq!(
+                cells,
+                [&process.pid().to_string(), &format!("{fd}@{tid}"), tid, "thread-fd"]
+            );
+        },
+    );
 }
 
 /// A listener that is registered with an io_uring, and its descriptor closed.
@@ -214,9 +234,14 @@ time.sleep(600)
 
 #[test]
 fn a_listener_registered_with_an_io_uring_is_its_processs() {
-    let Some((process, words)) = python(RING) else { return };
-    let [port] = &words[..] else { return skip("io_uring is off here") };
-    assert_eq!(owners(&socket(port, "LISTEN")), [json!([process.pid(), null, null, "io_uring"])]);
+    netns::in_netns("table_1b::a_listener_registered_with_an_io_uring_is_its_processs", || {
+        let Some((process, words)) = python(RING) else { return };
+        let [port] = &words[..] else { return skip("io_uring is off here") };
+        assert_eq!(
+            owners(&socket(port, "LISTEN")),
+            [json!([process.pid(), null, null, "io_uring"])]
+        );
+    });
 }
 
 /// A process sends its listener to another and closes it; the other has not received it yet.
@@ -289,57 +314,63 @@ fn a_listener_in_another_network_namespace_is_its_processs() {
 
 #[test]
 fn time_wait_has_no_owner_and_is_never_roots() {
-    let (listener, port) = listener();
-    let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    let (server, _) = listener.accept().unwrap();
-    server.shutdown(Shutdown::Write).unwrap();
-    client.shutdown(Shutdown::Write).unwrap();
-    assert_eq!(client.read(&mut [0; 8]).unwrap(), 0);
-    drop((server, client));
-    let row = socket(port, "TIME_WAIT");
-    assert_eq!(row["ownership"], "kernel");
-    assert_eq!(row["owners"], json!([]));
-    assert_eq!(
-        (&row["uid"], &row["user"]),
-        (&Value::Null, &Value::Null),
-        "the kernel's 0 is not root"
-    );
-    let table = support::sockscope()
-        .args(["-t", &format!("sport {port} and state time-wait")])
-        .output()
-        .unwrap();
-    assert!(!String::from_utf8_lossy(&table.stdout).contains("root"), "{table:?}");
+    netns::in_netns("table_1b::time_wait_has_no_owner_and_is_never_roots", || {
+        let (listener, port) = listener();
+        let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        server.shutdown(Shutdown::Write).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(client.read(&mut [0; 8]).unwrap(), 0);
+        drop((server, client));
+        let row = socket(port, "TIME_WAIT");
+        assert_eq!(row["ownership"], "kernel");
+        assert_eq!(row["owners"], json!([]));
+        assert_eq!(
+            (&row["uid"], &row["user"]),
+            (&Value::Null, &Value::Null),
+            "the kernel's 0 is not root"
+        );
+        let table = support::sockscope()
+            .args(["-t", &format!("sport {port} and state time-wait")])
+            .output()
+            .unwrap();
+        assert!(!String::from_utf8_lossy(&table.stdout).contains("root"), "{table:?}");
+    });
 }
 
 #[test]
 fn an_orphan_with_unsent_data_is_the_kernels() {
-    let (listener, port) = listener();
-    let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    let client_port = client.local_addr().unwrap().port();
-    let (server, _) = listener.accept().unwrap();
-    // The server never reads, so what does not fit anywhere stays unsent.
-    client.set_nonblocking(true).unwrap();
-    while client.write(&[0; 4096]).is_ok() {}
-    drop(client);
-    let row = socket(client_port, "FIN_WAIT1");
-    assert_eq!((&row["ownership"], &row["owners"]), (&json!("kernel"), &json!([])));
-    assert!(row["queues"]["send"].as_u64().unwrap() > 0, "{row:#}");
-    drop(server);
+    netns::in_netns("table_1b::an_orphan_with_unsent_data_is_the_kernels", || {
+        let (listener, port) = listener();
+        let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        let client_port = client.local_addr().unwrap().port();
+        let (server, _) = listener.accept().unwrap();
+        // The server never reads, so what does not fit anywhere stays unsent.
+        client.set_nonblocking(true).unwrap();
+        while client.write(&[0; 4096]).is_ok() {}
+        drop(client);
+        let row = socket(client_port, "FIN_WAIT1");
+        assert_eq!((&row["ownership"], &row["owners"]), (&json!("kernel"), &json!([])));
+        assert!(row["queues"]["send"].as_u64().unwrap() > 0, "{row:#}");
+        drop(server);
+    });
 }
 
 #[test]
 fn an_unaccepted_connection_is_attributed_to_its_listener() {
-    let (listener, port) = listener();
-    let client = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    let row = socket(port, "ESTABLISHED");
-    assert_eq!(row["ownership"], "held");
-    let waiting = json!([std::process::id(), null, null, "accept-queue"]);
-    assert_eq!(own_owners(&row), [waiting], "nobody has a descriptor for it yet");
-    assert_eq!(socket(port, "LISTEN")["queues"]["pending"], 1);
+    netns::in_netns("table_1b::an_unaccepted_connection_is_attributed_to_its_listener", || {
+        let (listener, port) = listener();
+        let client = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        let row = socket(port, "ESTABLISHED");
+        assert_eq!(row["ownership"], "held");
+        let waiting = json!([std::process::id(), null, null, "accept-queue"]);
+        assert_eq!(own_owners(&row), [waiting], "nobody has a descriptor for it yet");
+        assert_eq!(socket(port, "LISTEN")["queues"]["pending"], 1);
 
-    let (accepted, _) = listener.accept().unwrap();
-    assert_eq!(own_owners(&socket(port, "ESTABLISHED")), [own(&accepted)]);
-    drop(client);
+        let (accepted, _) = listener.accept().unwrap();
+        assert_eq!(own_owners(&socket(port, "ESTABLISHED")), [own(&accepted)]);
+        drop(client);
+    });
 }
 
 #[test]
@@ -365,21 +396,23 @@ fn an_inet_connection_to_a_dual_stack_listener_has_its_owner_and_is_written_as_m
 
 #[test]
 fn twins_that_share_a_port_are_two_rows_with_an_owner_each() {
-    let twin = |port| {
-        let twin = stream_socket();
-        sockopt::set_socket_reuseport(&twin, true).unwrap();
-        bind(&twin, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).unwrap();
-        listen(&twin, 8).unwrap();
-        twin
-    };
-    let one = twin(0);
-    let port = port_of(&one);
-    let other = twin(port);
-    let rows = support::list(&["-t", &format!("sport {port} and listen")]);
-    assert_eq!(rows.len(), 2);
-    let mut found: Vec<Value> = rows.iter().flat_map(own_owners).collect();
-    found.sort_by_key(|owner| owner[2].as_u64());
-    let mut expected = [own(&one), own(&other)];
-    expected.sort_by_key(|owner| owner[2].as_u64());
-    assert_eq!(found, expected);
+    netns::in_netns("table_1b::twins_that_share_a_port_are_two_rows_with_an_owner_each", || {
+        let twin = |port| {
+            let twin = stream_socket();
+            sockopt::set_socket_reuseport(&twin, true).unwrap();
+            bind(&twin, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).unwrap();
+            listen(&twin, 8).unwrap();
+            twin
+        };
+        let one = twin(0);
+        let port = port_of(&one);
+        let other = twin(port);
+        let rows = support::list(&["-t", &format!("sport {port} and listen")]);
+        assert_eq!(rows.len(), 2);
+        let mut found: Vec<Value> = rows.iter().flat_map(own_owners).collect();
+        found.sort_by_key(|owner| owner[2].as_u64());
+        let mut expected = [own(&one), own(&other)];
+        expected.sort_by_key(|owner| owner[2].as_u64());
+        assert_eq!(found, expected);
+    });
 }

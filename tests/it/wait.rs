@@ -136,35 +136,37 @@ fn udp_listens_until_it_is_connected() {
 
 #[test]
 fn a_unix_listener_is_found_by_its_path_or_name() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("x.sock");
-    let text = path.to_str().unwrap();
-    assert_eq!((look(&["listen", text]), look(&["free", text])), (Some(1), Some(0)));
-    let listener = UnixListener::bind(&path).unwrap();
-    assert_eq!((look(&["listen", text]), look(&["free", text])), (Some(0), Some(1)));
-    // By another path than it was bound to.
-    let link = directory.path().join("link");
-    std::os::unix::fs::symlink(&path, &link).unwrap();
-    assert_eq!(look(&["listen", link.to_str().unwrap()]), Some(0));
-    drop(listener);
-    support::wait_until(|| look(&["listen", text]) == Some(1));
-    assert_eq!(look(&["free", text]), Some(1), "the file is still there");
+    in_netns("wait::a_unix_listener_is_found_by_its_path_or_name", || {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.sock");
+        let text = path.to_str().unwrap();
+        assert_eq!((look(&["listen", text]), look(&["free", text])), (Some(1), Some(0)));
+        let listener = UnixListener::bind(&path).unwrap();
+        assert_eq!((look(&["listen", text]), look(&["free", text])), (Some(0), Some(1)));
+        // By another path than it was bound to.
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert_eq!(look(&["listen", link.to_str().unwrap()]), Some(0));
+        drop(listener);
+        support::wait_until(|| look(&["listen", text]) == Some(1));
+        assert_eq!(look(&["free", text]), Some(1), "the file is still there");
 
-    // By a relative path, which is all that the kernel tells then.
-    let mut server = sockscope();
-    let server = server.args(["serve", "./relative.sock"]).current_dir(directory.path());
-    let (_running, _) = support::Running::start_and_read_line(server);
-    assert_eq!(
-        look(&["listen", directory.path().join("relative.sock").to_str().unwrap()]),
-        Some(0)
-    );
+        // By a relative path, which is all that the kernel tells then.
+        let mut server = sockscope();
+        let server = server.args(["serve", "./relative.sock"]).current_dir(directory.path());
+        let (_running, _) = support::Running::start_and_read_line(server);
+        assert_eq!(
+            look(&["listen", directory.path().join("relative.sock").to_str().unwrap()]),
+            Some(0)
+        );
 
-    let name = format!("sockscope-test-{}", std::process::id());
-    let target = format!("@{name}");
-    assert_eq!((look(&["listen", &target]), look(&["free", &target])), (Some(1), Some(0)));
-    let address = std::os::unix::net::SocketAddr::from_abstract_name(name).unwrap();
-    let _listener = UnixListener::bind_addr(&address).unwrap();
-    assert_eq!((look(&["listen", &target]), look(&["free", &target])), (Some(0), Some(1)));
+        let name = format!("sockscope-test-{}", std::process::id());
+        let target = format!("@{name}");
+        assert_eq!((look(&["listen", &target]), look(&["free", &target])), (Some(1), Some(0)));
+        let address = std::os::unix::net::SocketAddr::from_abstract_name(name).unwrap();
+        let _listener = UnixListener::bind_addr(&address).unwrap();
+        assert_eq!((look(&["listen", &target]), look(&["free", &target])), (Some(0), Some(1)));
+    });
 }
 
 #[test]
@@ -200,7 +202,7 @@ fn time_wait_counts_unless_both_programs_reuse_addresses() {
         assert_eq!(client.read(&mut [0]).unwrap(), 0);
         drop((client, listener));
         support::wait_until(|| !support::list(&["state time-wait and sport 7001"]).is_empty());
-        assert_eq!(look(&["free", "7001", "--reuseaddr"]), Some(0));
+        support::wait_until(|| look(&["free", "7001", "--reuseaddr"]) == Some(0));
         let output = wait(&["free", "7001", "-t", "100ms"]).output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
         let start = "sockscope: timed out after 100ms: 7001 cannot be bound\n\
@@ -265,16 +267,22 @@ fn a_timeout_says_why() {
 
 #[test]
 fn the_command_runs_only_when_it_holds_and_its_exit_code_counts() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = listener.local_addr().unwrap().port().to_string();
-    let code = |event: &str, command: &[&str]| {
-        let output = wait(&[event, &port, "-t", "0", "-q", "--"]).args(command).output().unwrap();
-        (output.status.code(), String::from_utf8(output.stdout).unwrap())
-    };
-    assert_eq!(code("listen", &["sh", "-c", "echo ran; exit 7"]), (Some(7), "ran\n".to_owned()));
-    assert_eq!(code("free", &["echo", "ran"]), (Some(1), String::new()));
-    assert_eq!(code("listen", &["no-such-command-anywhere"]).0, Some(127));
-    assert_eq!(code("listen", &["/etc/passwd"]).0, Some(126));
+    in_netns("wait::the_command_runs_only_when_it_holds_and_its_exit_code_counts", || {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        let code = |event: &str, command: &[&str]| {
+            let output =
+                wait(&[event, &port, "-t", "0", "-q", "--"]).args(command).output().unwrap();
+            (output.status.code(), String::from_utf8(output.stdout).unwrap())
+        };
+        assert_eq!(
+            code("listen", &["sh", "-c", "echo ran; exit 7"]),
+            (Some(7), "ran\n".to_owned())
+        );
+        assert_eq!(code("free", &["echo", "ran"]), (Some(1), String::new()));
+        assert_eq!(code("listen", &["no-such-command-anywhere"]).0, Some(127));
+        assert_eq!(code("listen", &["/etc/passwd"]).0, Some(126));
+    });
 }
 
 #[test]
@@ -301,50 +309,53 @@ fn what_cannot_be_waited_for_is_trouble() {
 /// How often each reaction is measured.
 const REPEATS: usize = 21;
 
-/// Returns the one in the middle.
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
-}
-
 /// From the event to the end of the process that waits: what 50 ms are allowed for, and on a busy
-/// machine as much more as it takes to run a program that does nothing.
+/// machine as much more as it takes to run a program that does nothing, just before or just after.
 #[test]
 fn it_reacts_within_50_ms() {
     in_netns("wait::it_reacts_within_50_ms", || {
-        let nothing = || {
-            let start = Instant::now();
-            Command::new("true").status().unwrap();
-            start.elapsed()
-        };
-        let idle = median((0..REPEATS).map(|_| nothing()).collect());
-        let listens = |_| {
+        let listens = || {
             let child = waiting(&["listen", "7001"]);
-            let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 7001)).unwrap();
+            let _listener = support::listen_when_released((Ipv4Addr::LOCALHOST, 7001));
             assert_reached(child, Instant::now())
         };
-        let frees = |_| {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 7002)).unwrap();
+        let frees = || {
+            let listener = support::listen_when_released((Ipv4Addr::LOCALHOST, 7002));
             let child = waiting(&["free", "7002"]);
             drop(listener);
             assert_reached(child, Instant::now())
         };
-        let connects = |_| {
+        let connects = || {
             let child = waiting(&["connect", "127.0.0.1:7003"]);
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 7003)).unwrap();
+            let listener = support::listen_when_released((Ipv4Addr::LOCALHOST, 7003));
             let event = Instant::now();
             // Who is accepted closes first, so that the port can be bound again.
             drop(listener.accept().unwrap());
             assert_reached(child, event)
         };
-        let reactions = [
-            ("listen", median((0..REPEATS).map(listens).collect())),
-            ("free", median((0..REPEATS).map(frees).collect())),
-            ("connect", median((0..REPEATS).map(connects).collect())),
-        ];
-        eprintln!("a program that does nothing: {idle:?}; {reactions:?}");
-        for (event, reaction) in reactions {
-            assert!(reaction < Duration::from_millis(50) + 10 * idle, "{event}: {reaction:?}");
-        }
+        assert_reacts("listen", listens);
+        assert_reacts("free", frees);
+        assert_reacts("connect", connects);
     });
+}
+
+/// Checks that more than half of the reactions are quick enough, each for the machine as it is then.
+#[track_caller]
+fn assert_reacts(event: &str, reaction: impl Fn() -> Duration) {
+    let nothing = || {
+        let start = Instant::now();
+        Command::new("true").status().unwrap();
+        start.elapsed()
+    };
+    let measured: Vec<(Duration, Duration)> = (0..REPEATS)
+        .map(|_| {
+            let (before, reaction) = (nothing(), reaction());
+            (reaction, before.max(nothing()))
+        })
+        .collect();
+    let is_quick = |&&(reaction, busy): &&(Duration, Duration)| {
+        reaction < Duration::from_millis(50) + 10 * busy
+    };
+    let quick = measured.iter().filter(is_quick).count();
+    assert!(quick > REPEATS / 2, "{event}: reactions, and runs of nothing: {measured:?}");
 }

@@ -170,18 +170,18 @@ fn a_full_backlog_answers_nobody() {
     in_netns("why_connect::a_full_backlog_answers_nobody", || {
         let _listener = listen("127.0.0.1:8080", 0, |_| {});
         let to = SocketAddr::from((LOOPBACK, 8080)).into();
-        let clients: Vec<Socket> = (0..2)
-            .map(|_| {
-                let client = tcp("127.0.0.1:0");
-                client.set_nonblocking(true).unwrap();
-                client.connect(&to).unwrap_err();
-                client
-            })
-            .collect();
+        let connect = || {
+            let client = tcp("127.0.0.1:0");
+            client.set_nonblocking(true).unwrap();
+            client.connect(&to).unwrap_err();
+            client
+        };
+        let first = connect();
         wait_until(|| {
             let rows = support::list(&["tcp and sport 8080 and listen"]);
             rows.iter().any(|row| row["queues"]["pending"] == 1)
         });
+        let clients = [first, connect()];
         let (answer, code) = ask(&["127.0.0.1:8080", "--timeout", "200ms"]);
         assert_eq!((code, reasons(&answer)), (Some(1), vec!["backlog-full"]), "{answer:#}");
         assert_eq!((&answer["verdict"], &answer["probe"]), (&"silent".into(), &"silent".into()));
@@ -403,36 +403,38 @@ fn a_hidden_owner_does_not_hide_the_answer() {
 
 #[test]
 fn each_end_of_a_unix_path_is_told() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("x.sock");
-    let path = path.to_str().unwrap();
-    let is = |args: &[&str], code, verdict: &str, errno: Option<&str>, reason: &str| {
-        let (answer, exit) = ask(&[&[path], args].concat());
-        assert_eq!((exit, reasons(&answer)), (Some(code), vec![reason]), "{answer:#}");
-        let expected = (&verdict.into(), &errno.map_or(Value::Null, Value::from));
-        assert_eq!((&answer["verdict"], &answer["errno"]), expected, "{answer:#}");
-        assert_eq!(
-            (&answer["request"]["path"], &answer["contradicted"]),
-            (&path.into(), &false.into())
-        );
-        answer
-    };
-    is(&[], 1, "fails", Some("ENOENT"), "no-file");
-    let listener = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
-    listener.bind(&SockAddr::unix(path).unwrap()).unwrap();
-    is(&[], 1, "fails", Some("ECONNREFUSED"), "bound-only");
-    listener.listen(0).unwrap();
-    let answer = is(&[], 0, "connects", None, "answers");
-    assert_eq!(pids(&answer, "answers"), [u64::from(std::process::id())]);
-    // What was tried waits to be accepted, and is one more than may.
-    let silent = is(&["--timeout", "100ms"], 1, "silent", None, "backlog-full");
-    assert_eq!(evidence(&silent), "1 waiting, the limit is 0");
-    drop(listener);
-    wait_until(|| ask(&[path]).0["causes"][0]["reason"] == "stale-socket");
-    is(&[], 1, "fails", Some("ECONNREFUSED"), "stale-socket");
-    std::fs::remove_file(path).unwrap();
-    std::fs::write(path, "").unwrap();
-    is(&[], 1, "fails", Some("ECONNREFUSED"), "file-in-the-way");
+    in_netns("why_connect::each_end_of_a_unix_path_is_told", || {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.sock");
+        let path = path.to_str().unwrap();
+        let is = |args: &[&str], code, verdict: &str, errno: Option<&str>, reason: &str| {
+            let (answer, exit) = ask(&[&[path], args].concat());
+            assert_eq!((exit, reasons(&answer)), (Some(code), vec![reason]), "{answer:#}");
+            let expected = (&verdict.into(), &errno.map_or(Value::Null, Value::from));
+            assert_eq!((&answer["verdict"], &answer["errno"]), expected, "{answer:#}");
+            assert_eq!(
+                (&answer["request"]["path"], &answer["contradicted"]),
+                (&path.into(), &false.into())
+            );
+            answer
+        };
+        is(&[], 1, "fails", Some("ENOENT"), "no-file");
+        let listener = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        listener.bind(&SockAddr::unix(path).unwrap()).unwrap();
+        is(&[], 1, "fails", Some("ECONNREFUSED"), "bound-only");
+        listener.listen(0).unwrap();
+        let answer = is(&[], 0, "connects", None, "answers");
+        assert_eq!(pids(&answer, "answers"), [u64::from(std::process::id())]);
+        // What was tried waits to be accepted, and is one more than may.
+        let silent = is(&["--timeout", "100ms"], 1, "silent", None, "backlog-full");
+        assert_eq!(evidence(&silent), "1 waiting, the limit is 0");
+        drop(listener);
+        wait_until(|| ask(&[path]).0["causes"][0]["reason"] == "stale-socket");
+        is(&[], 1, "fails", Some("ECONNREFUSED"), "stale-socket");
+        std::fs::remove_file(path).unwrap();
+        std::fs::write(path, "").unwrap();
+        is(&[], 1, "fails", Some("ECONNREFUSED"), "file-in-the-way");
+    });
 }
 
 #[test]

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::namespaces::{self, netns_of};
 use crate::netns::{as_nobody, in_netns, is_root};
-use crate::support::{Running, program, skip, sockscope};
+use crate::support::{Running, listen_when_released, program, skip, sockscope, wait_until};
 
 /// The first answer of a command that prints those of `sockscope why --json`.
 #[track_caller]
@@ -303,7 +303,7 @@ fn port_0_is_refused_when_the_last_port_is_taken() {
         let mut held: Vec<TcpListener> =
             [40000, 40001, 40003, 40004].map(|port| bind("127.0.0.1", port)).into();
         assert_eq!(why(&["127.0.0.1:0"])["probe"], "succeeded", "one is left");
-        held.push(bind("127.0.0.1", 40005));
+        held.push(listen_when_released(("127.0.0.1", 40005)));
         let exhausted = why(&["127.0.0.1:0"]);
         assert_eq!(gist(&exhausted), ("EADDRINUSE", "ports-exhausted", "failed"));
         let evidence = evidence(&exhausted);
@@ -316,30 +316,33 @@ fn port_0_is_refused_when_the_last_port_is_taken() {
 
 #[test]
 fn a_stale_file_is_told_from_a_live_socket_and_may_be_removed() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("app.sock");
-    let asked = || why(&[path.to_str().unwrap()]);
-    assert_eq!(asked()["verdict"], "free");
-    assert!(!path.exists(), "looking made no file");
+    in_netns("why_facts::a_stale_file_is_told_from_a_live_socket_and_may_be_removed", || {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("app.sock");
+        let asked = || why(&[path.to_str().unwrap()]);
+        assert_eq!(asked()["verdict"], "free");
+        assert!(!path.exists(), "looking made no file");
 
-    let listener = UnixListener::bind(&path).unwrap();
-    let live = asked();
-    assert_eq!(gist(&live), ("EADDRINUSE", "listener", "not-made"));
-    let owner = &live["causes"][0]["sockets"][0]["owners"][0];
-    assert_eq!(owner["pid"], std::process::id());
-    listener.set_nonblocking(true).unwrap();
-    assert!(listener.accept().is_err(), "and it disturbed nobody");
+        let listener = UnixListener::bind(&path).unwrap();
+        let live = asked();
+        assert_eq!(gist(&live), ("EADDRINUSE", "listener", "not-made"));
+        let owner = &live["causes"][0]["sockets"][0]["owners"][0];
+        assert_eq!(owner["pid"], std::process::id());
+        listener.set_nonblocking(true).unwrap();
+        assert!(listener.accept().is_err(), "and it disturbed nobody");
 
-    drop(listener);
-    let stale = asked();
-    assert_eq!(gist(&stale), ("EADDRINUSE", "stale-socket", "not-made"));
-    assert_eq!(stale["causes"][0]["certainty"], "certain");
-    assert_eq!(stale["remedies"][0]["command"], format!("rm -- {}", path.display()));
-    assert!(run("sh", &["-c", stale["remedies"][0]["command"].as_str().unwrap()]));
-    assert_eq!(asked()["verdict"], "free");
+        drop(listener);
+        wait_until(|| gist(&asked()).1 == "stale-socket");
+        let stale = asked();
+        assert_eq!(gist(&stale), ("EADDRINUSE", "stale-socket", "not-made"));
+        assert_eq!(stale["causes"][0]["certainty"], "certain");
+        assert_eq!(stale["remedies"][0]["command"], format!("rm -- {}", path.display()));
+        assert!(run("sh", &["-c", stale["remedies"][0]["command"].as_str().unwrap()]));
+        assert_eq!(asked()["verdict"], "free");
 
-    let _datagram = UnixDatagram::bind(&path).unwrap();
-    assert_eq!(gist(&asked()), ("EADDRINUSE", "listener", "not-made"));
+        let _datagram = UnixDatagram::bind(&path).unwrap();
+        assert_eq!(gist(&asked()), ("EADDRINUSE", "listener", "not-made"));
+    });
 }
 
 #[test]

@@ -26,7 +26,7 @@ use crate::support::wait_until;
 const NOBODY: u32 = 65534;
 
 /// How long a socket that is closed may go on having its port.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How a socket is bound.
 #[derive(Debug, Clone, Copy)]
@@ -187,17 +187,10 @@ fn judge(scene: &mut Scene, make: &Make<'_>, next: &mut u16, tally: &mut Tally) 
         let diagnosis = predict(&snapshot, &mut facts, &newcomer, scene.port);
         let real = settled(&diagnosis, || newcomer.real(port));
         tally.pairs += 1;
-        let is_right = match diagnosis.prediction {
-            Verdict::Free | Verdict::Shareable => real.is_ok(),
-            Verdict::Fails { call, errno: Errno::EADDRINUSE } => {
-                real == Err((call, io::ErrorKind::AddrInUse))
-            }
-            Verdict::Fails { .. } => false,
-            Verdict::Unknown => {
-                *tally.unknown.entry(scene.name.clone()).or_default() += 1;
-                scene.unreadable
-            }
-        };
+        let is_right = fits(diagnosis.prediction, real).unwrap_or_else(|| {
+            *tally.unknown.entry(scene.name.clone()).or_default() += 1;
+            scene.unreadable
+        });
         if !is_right {
             tally.wrong.push(format!(
                 "{}\n  newcomer {newcomer:?}\n  predicted {:?}, the kernel: {real:?}\n  causes {:?}",
@@ -221,9 +214,21 @@ fn judge(scene: &mut Scene, make: &Make<'_>, next: &mut u16, tally: &mut Tally) 
     }
 }
 
-/// Asks the kernel, again for a moment where it says that a port is taken which was predicted to be free:
-/// the newcomer before this one may be closed and not gone yet, because whoever lists descriptors in this
-/// instant holds a reference to each open file it looks at.
+/// Returns whether the kernel did what was predicted; `None` where nothing was.
+fn fits(prediction: Verdict, real: Result<(), (Call, io::ErrorKind)>) -> Option<bool> {
+    match prediction {
+        Verdict::Free | Verdict::Shareable => Some(real.is_ok()),
+        Verdict::Fails { call, errno: Errno::EADDRINUSE } => {
+            Some(real == Err((call, io::ErrorKind::AddrInUse)))
+        }
+        Verdict::Fails { .. } => Some(false),
+        Verdict::Unknown => None,
+    }
+}
+
+/// Asks the kernel, again for a while where it says that a port is taken which was predicted to be free, or
+/// to be taken later: the newcomer before this one may be closed and not gone yet, because whoever lists
+/// descriptors in this instant holds a reference to each open file it looks at.
 fn settled(
     diagnosis: &Diagnosis,
     ask: impl Fn() -> Result<(), (Call, io::ErrorKind)>,
@@ -232,8 +237,8 @@ fn settled(
     loop {
         let real = ask();
         let is_taken = matches!(real, Err((_, io::ErrorKind::AddrInUse)));
-        let is_free = matches!(diagnosis.prediction, Verdict::Free | Verdict::Shareable);
-        if !(is_taken && is_free) || Instant::now() > until {
+        let is_as_predicted = fits(diagnosis.prediction, real) != Some(false);
+        if !is_taken || is_as_predicted || Instant::now() > until {
             return real;
         }
         std::thread::yield_now();
@@ -353,29 +358,36 @@ fn tcp_binds_and_listens_as_predicted_beside_what_a_listener_left() {
                     let (client, server) = connect(&listener, port, address)?;
                     Ok::<_, io::Error>((listener, client, server))
                 };
+                let left = |port| {
+                    let (listener, client, server) = opened(port)?;
+                    drop(listener);
+                    // Whoever lists descriptors may hold it for an instant more.
+                    wait_until(|| !is_there(port, TcpState::Listen));
+                    Ok::<_, io::Error>((client, server))
+                };
                 let name = |what: &str| format!("{what}, v4 {v4}, {holder:?}");
                 scenes.scene(name("established"), Protocol::Tcp, false, |port| {
-                    let (_, client, server) = opened(port)?;
+                    let (client, server) = left(port)?;
                     Ok(vec![client.into(), server])
                 });
                 scenes.scene(name("close wait"), Protocol::Tcp, false, |port| {
-                    let (_, client, server) = opened(port)?;
+                    let (client, server) = left(port)?;
                     client.shutdown(Shutdown::Write)?;
                     wait_until(|| (&server).read(&mut [0]).is_ok_and(|read| read == 0));
                     Ok(vec![client.into(), server])
                 });
                 scenes.scene(name("orphan"), Protocol::Tcp, true, |port| {
-                    let (_, mut client, server) = opened(port)?;
+                    let (mut client, server) = left(port)?;
                     drop(server);
                     assert_eq!(client.read(&mut [0])?, 0);
                     Ok(vec![client.into()])
                 });
                 scenes.scene(name("time wait"), Protocol::Tcp, true, |port| {
-                    let (_, mut client, server) = opened(port)?;
+                    let (mut client, server) = left(port)?;
                     drop(server);
                     assert_eq!(client.read(&mut [0])?, 0);
                     drop(client);
-                    wait_until(|| is_in_time_wait(port));
+                    wait_until(|| is_there(port, TcpState::TimeWait));
                     Ok(Vec::new())
                 });
                 scenes.scene(name("shut listener"), Protocol::Tcp, false, |port| {
@@ -395,12 +407,13 @@ fn tcp_binds_and_listens_as_predicted_beside_what_a_listener_left() {
     });
 }
 
-fn is_in_time_wait(port: u16) -> bool {
+/// Returns whether a socket of this port is in this state.
+fn is_there(port: u16, state: TcpState) -> bool {
     let mut request = Request::default();
     request.owners = false;
     request.ports = Some(PortWish::Local(port..=port));
     let sockets = platform::native().collect(&request).unwrap().sockets;
-    sockets.iter().any(|socket| socket.state == Some(TcpState::TimeWait))
+    sockets.iter().any(|socket| socket.state == Some(state))
 }
 
 #[test]

@@ -22,7 +22,7 @@ const STD_BACKLOG: i32 = 128;
 /// How long a call may block, far longer than any should.
 const LONGEST: Duration = Duration::from_secs(30);
 /// How long a closed socket may linger in somebody else's look, far longer than any look takes.
-const RELEASED: Duration = Duration::from_secs(5);
+const RELEASED: Duration = Duration::from_secs(20);
 
 /// An address without its port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

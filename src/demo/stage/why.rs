@@ -14,7 +14,7 @@ use crate::render::diagnosis;
 use crate::socket::Protocol;
 
 /// How long the kernel may take to be where the lesson wants it, far longer than it does.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How long to wait before asking again.
 const BETWEEN: Duration = Duration::from_millis(5);
 

@@ -120,6 +120,7 @@ fn reconcile(
 mod tests {
     use super::*;
     use crate::platform::NetnsWish;
+    use crate::platform::clock::wait_until;
     use crate::platform::linux::sock_diag;
     use crate::process::{Fd, Holder, Pid, Via};
     use crate::socket::Family;
@@ -211,12 +212,12 @@ mod tests {
         drop(closed);
         let missed: HashSet<SocketId> = sockets.iter().map(|socket| socket.id).collect();
         let namespaces = Namespaces::find(&NetnsWish::Current).unwrap();
-        let vanished = look(&mut sockets, &missed, &namespaces);
-        let gone: Vec<Option<u16>> = sockets
-            .iter()
-            .filter(|socket| vanished.contains(&socket.id))
-            .map(|socket| socket.local.as_ref().and_then(Endpoint::port))
-            .collect();
-        assert_eq!(gone, [Some(closed_port)]);
+        let mut gone = || -> Vec<Option<u16>> {
+            let vanished = look(&mut sockets, &missed, &namespaces);
+            let vanished = sockets.iter().filter(|socket| vanished.contains(&socket.id));
+            vanished.map(|socket| socket.local.as_ref().and_then(Endpoint::port)).collect()
+        };
+        wait_until(|| !gone().is_empty());
+        assert_eq!(gone(), [Some(closed_port)]);
     }
 }

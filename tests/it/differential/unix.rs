@@ -288,19 +288,24 @@ fn every_end_knows_the_name_and_the_owners_of_the_other() {
 
 #[test]
 fn a_client_that_waits_to_be_accepted_has_the_listener_at_the_other_end() {
-    let files = tempfile::tempdir().unwrap();
-    let path = files.path().join("x");
-    let listener = UnixListener::bind(&path).unwrap();
-    let client = UnixStream::connect(&path).unwrap();
-    let own = rustix::fs::fstat(&client).unwrap().st_ino;
-    let row = || support::list(&["-x", &format!("inode {own}")]).remove(0);
+    netns::in_netns(
+        "differential::unix::a_client_that_waits_to_be_accepted_has_the_listener_at_the_other_end",
+        || {
+            let files = tempfile::tempdir().unwrap();
+            let path = files.path().join("x");
+            let listener = UnixListener::bind(&path).unwrap();
+            let client = UnixStream::connect(&path).unwrap();
+            let own = rustix::fs::fstat(&client).unwrap().st_ino;
+            let row = || support::list(&["-x", &format!("inode {own}")]).remove(0);
 
-    let waiting = row();
-    assert_eq!(waiting["peer"]["path"], path.to_str().unwrap());
-    assert_eq!(waiting["peer_inode"], Value::Null);
-    assert_eq!(waiting["peer_owners"][0]["pid"], std::process::id());
-    assert_eq!(waiting["peer_owners"][0]["via"], "accept-queue");
+            let waiting = row();
+            assert_eq!(waiting["peer"]["path"], path.to_str().unwrap());
+            assert_eq!(waiting["peer_inode"], Value::Null);
+            assert_eq!(waiting["peer_owners"][0]["pid"], std::process::id());
+            assert_eq!(waiting["peer_owners"][0]["via"], "accept-queue");
 
-    let _server = listener.accept().unwrap();
-    assert_eq!(row()["peer_owners"][0]["via"], "fd");
+            let _server = listener.accept().unwrap();
+            assert_eq!(row()["peer_owners"][0]["via"], "fd");
+        },
+    );
 }

@@ -13,6 +13,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::net::{bind, getsockname, ipproto, listen, sockopt};
 
 use super::*;
+use crate::platform::clock::wait_until;
 use crate::process::Uid;
 use crate::socket::{Queues, TimerKind};
 
@@ -59,16 +60,12 @@ fn between(local: SocketAddr, peer: SocketAddr) -> Socket {
 /// Returns the socket with these ends as soon as it is in this state: the kernel's part of a
 /// handshake or a close may come a moment later.
 fn becomes(local: SocketAddr, peer: SocketAddr, state: TcpState) -> Socket {
-    let mut last = None;
-    for _ in 0..2_000 {
-        let socket = between(local, peer);
-        if socket.state == Some(state) {
-            return socket;
-        }
-        last = socket.state;
-        std::thread::yield_now();
-    }
-    panic!("never became {state}, is {last:?}")
+    let mut socket = between(local, peer);
+    wait_until(|| {
+        socket = between(local, peer);
+        socket.state == Some(state)
+    });
+    socket
 }
 
 /// Returns the two ends of an accepted connection; the first is the one that connected.
@@ -184,8 +181,10 @@ fn time_wait_belongs_to_nobody_and_ends_within_a_minute() {
     let listener = TcpListener::bind(LOCALHOST).unwrap();
     let (client, server) = connection(&listener);
     let (local, peer) = ends(&client);
-    drop(client);
-    drop(server);
+    // Not by closing it, which lasts as long as a program that another test is just starting has it.
+    client.shutdown(Shutdown::Write).unwrap();
+    becomes(peer, local, TcpState::CloseWait);
+    server.shutdown(Shutdown::Write).unwrap();
     let over = becomes(local, peer, TcpState::TimeWait);
     assert_eq!((over.inode, over.uid), (None, None));
     let timer = over.timer.unwrap();
@@ -326,6 +325,8 @@ fn tcp_read_at_once_is_both_of_its_tables() {
     let (dual, port) = listener_on_all(false);
     let mapped = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
     let v6 = TcpStream::connect((Ipv6Addr::LOCALHOST, port)).unwrap();
+    // Until they are in its queue, the listener's row changes.
+    let _accepted = [dual.accept().unwrap(), dual.accept().unwrap()];
     let others = [dual.as_fd(), mapped.as_fd(), v6.as_fd()];
     let others = others.map(|socket| Cookie(sockopt::socket_cookie(socket).unwrap()));
     let all: Vec<Cookie> = scene.cookies.iter().copied().chain(others).collect();

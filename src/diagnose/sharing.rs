@@ -191,7 +191,8 @@ mod tests {
     #[test]
     fn a_listener_on_a_device_of_its_own_is_left_out() {
         let mut other = at("127.0.0.1", 2);
-        other.socket.rare.make_mut().interface = Some(Box::new(crate::socket::Interface { index: 2, name: None }));
+        other.socket.rare.make_mut().interface =
+            Some(Box::new(crate::socket::Interface { index: 2, name: None }));
         assert!(who_answers(&[&at("0.0.0.0", 1), &other]).is_empty());
     }
 }

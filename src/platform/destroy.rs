@@ -79,7 +79,7 @@ pub fn check() -> Result<(), DestroyError> {
 /// [`DestroyError::OtherSystem`], [`DestroyError::Nameless`] or [`DestroyError::OtherKind`].
 pub fn check_name(socket: &Socket) -> Result<(), DestroyError> {
     cfg_select! {
-        target_os = "linux" => socket.cookie.map(drop).ok_or(DestroyError::Nameless),
+        target_os = "linux" => super::linux::destroy::check_name(socket),
         all(feature = "portable", windows) => super::windows::destroy::check_name(socket),
         _ => {
             let _: &Socket = socket;

@@ -9,6 +9,15 @@ use crate::socket::Socket;
 /// The message type (linux/include/uapi/linux/sock_diag.h).
 const SOCK_DESTROY: u16 = 21;
 
+/// Returns whether the kernel can be told that this socket and no other is meant: by its cookie.
+///
+/// # Errors
+///
+/// [`DestroyError::Nameless`] where it cannot.
+pub(crate) fn check_name(socket: &Socket) -> Result<(), DestroyError> {
+    socket.cookie.map(drop).ok_or(DestroyError::Nameless)
+}
+
 /// Closes the connection.
 ///
 /// # Errors
@@ -41,7 +50,10 @@ mod tests {
 
     #[test]
     fn a_socket_without_cookie_is_never_asked_for() {
-        let socket = Socket::new(SocketId(0), Protocol::Tcp, Family::Inet);
+        let mut socket = Socket::new(SocketId(0), Protocol::Tcp, Family::Inet);
+        assert!(matches!(check_name(&socket), Err(DestroyError::Nameless)));
         assert!(matches!(destroy(&socket), Err(DestroyError::Nameless)));
+        socket.cookie = Some(Cookie(1));
+        check_name(&socket).unwrap();
     }
 }

@@ -12,7 +12,9 @@ use std::process::{Command, Stdio};
 #[cfg(unix)]
 use rustix::process::setsid;
 #[cfg(unix)]
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{
+    InputModes, LocalModes, OptionalActions, OutputModes, Termios, tcgetattr, tcsetattr,
+};
 
 /// This program once more, waiting for our end. Dropping it says that the terminal has been given back.
 ///
@@ -92,10 +94,6 @@ pub fn keep(farewell: &[u8]) -> io::Result<()> {
 
 /// Returns what raw mode changes.
 #[cfg(unix)]
-fn modes(settings: &Termios) -> [u64; 3] {
-    [
-        settings.input_modes.bits().into(),
-        settings.output_modes.bits().into(),
-        settings.local_modes.bits().into(),
-    ]
+fn modes(settings: &Termios) -> (InputModes, OutputModes, LocalModes) {
+    (settings.input_modes, settings.output_modes, settings.local_modes)
 }

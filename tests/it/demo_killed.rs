@@ -119,8 +119,11 @@ fn end(&End { lesson, shown, step, signal }: &End) {
     assert!(signal == Signal::KILL || terminal.is_cooked(), "{what}");
     let left = || {
         let now = tcp_sockets();
-        let is_there =
-            |socket: &&Socket| now.iter().any(|(l, p, _)| (l, p) == (&socket.0, &socket.1));
+        // The same socket, or what the kernel keeps of it without a descriptor; not another test's at
+        // the same port.
+        let is_there = |(local, peer, inode): &&Socket| {
+            now.iter().any(|(l, p, i)| (l, p) == (local, peer) && (i == inode || i == "0"))
+        };
         let file = std::env::temp_dir().join(format!("sockscope-demo-{pid}"));
         let mut left = Vec::new();
         left.extend(children.iter().filter(|pid| runs(**pid)).map(|pid| format!("process {pid}")));

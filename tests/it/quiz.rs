@@ -291,9 +291,17 @@ fn whatever_ends_the_quiz_ends_the_players_and_leaves_nothing() {
             quiz.process.wait().unwrap();
             support::wait_until(|| !all.iter().any(|&pid| runs(pid)));
             let target = asked["target"].as_str().unwrap();
+            // Another test may listen on the port by now.
+            let is_left = |row: &Value| {
+                let owners = row["owners"].as_array().unwrap();
+                let is_ours = |pid: u64| all.iter().any(|ours| u64::from(*ours) == pid);
+                owners.is_empty()
+                    || owners.iter().any(|owner| is_ours(owner["pid"].as_u64().unwrap()))
+            };
             support::wait_until(|| match target.rsplit_once(':') {
                 Some((_, port)) => {
-                    support::list(&[&format!("sport {port} and not state time-wait")]).is_empty()
+                    let filter = format!("sport {port} and not state time-wait");
+                    !support::list(&[&filter]).iter().any(is_left)
                 }
                 None => !Path::new(target).exists(),
             });

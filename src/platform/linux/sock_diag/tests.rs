@@ -42,9 +42,11 @@ fn peer_port(socket: &Socket) -> Option<u16> {
     socket.peer.as_ref().and_then(Endpoint::port)
 }
 
-/// Returns the one TCP socket with this local port.
-fn only(port: u16) -> Socket {
-    let mut sockets = at(&EVERYTHING(), port);
+/// Returns the row of this TCP socket: another test may have the same port at another address.
+fn only(socket: impl AsFd) -> Socket {
+    let cookie = Some(Cookie(sockopt::socket_cookie(socket).unwrap()));
+    let mut sockets = dump(&EVERYTHING()).unwrap().sockets;
+    sockets.retain(|socket| socket.cookie == cookie);
     assert_eq!(sockets.len(), 1, "{sockets:?}");
     sockets.swap_remove(0)
 }
@@ -101,7 +103,7 @@ fn a_listener_has_all_its_facts() {
     let (socket, port) = bound_only();
     listen(&socket, 7).unwrap();
 
-    let found = only(port);
+    let found = only(&socket);
     let netns = std::fs::metadata("/proc/thread-self/ns/net").unwrap().st_ino();
     let mut expected = Socket::new(found.id, Protocol::Tcp, Family::Inet);
     expected.state = Some(TcpState::Listen);
@@ -234,8 +236,8 @@ fn listener_on_all(v6only: bool) -> (TcpListener, u16) {
 #[test]
 fn an_inet6_listener_tells_whether_it_takes_inet_too() {
     for v6only in [true, false] {
-        let (_listener, port) = listener_on_all(v6only);
-        let found = only(port);
+        let (listener, _) = listener_on_all(v6only);
+        let found = only(&listener);
         assert_eq!((found.family, found.v6only), (Family::Inet6, Some(v6only)));
     }
 }

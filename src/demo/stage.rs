@@ -60,6 +60,8 @@ pub struct Stage {
     received: BTreeMap<Role, usize>,
     /// The server's child, while it has one.
     child: Option<Child>,
+    /// What its UNIX sockets are called, once one is.
+    name: Option<String>,
     /// Files to be removed at the end.
     files: Vec<unix::Removed>,
     /// The ports that clients may have, where a lesson makes them few.

@@ -93,6 +93,12 @@ fn variables(calls: &[Call]) -> BTreeSet<String> {
     all
 }
 
+/// The program with a UNIX path of its own: those of other languages run at the same time. The name is as
+/// long as before.
+fn elsewhere(program: &str, word: &str) -> String {
+    program.replace("sockscope-demo-", &format!("sockscope-{word}-"))
+}
+
 /// Python functions, one a lesson, that fail when a call answers otherwise.
 fn python() -> String {
     let mut program = format!(
@@ -115,7 +121,7 @@ fn python() -> String {
             }
         }
     }
-    program + "\nglobals()[sys.argv[1]]()\n"
+    elsewhere(&(program + "\nglobals()[sys.argv[1]]()\n"), "pyth")
 }
 
 /// C functions, likewise. Each call is a block of its own; what it declares for others is declared in
@@ -145,6 +151,7 @@ fn c() -> String {
             .unwrap();
     }
     // A child that a lesson left running would have our output open.
+    let program = elsewhere(&program, "in_c");
     format!(
         "{program}\nint main(int argc, char **argv) {{\n    int answer = 1;\n{main}    \
          if (child > 0) kill(child, SIGKILL);\n    return answer;\n}}\n"

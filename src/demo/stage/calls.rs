@@ -173,7 +173,13 @@ impl Stage {
         target: SocketAddr,
         server: Option<Role>,
     ) -> io::Result<()> {
-        let connected = self.get(role)?.connect(&target.into());
+        let connect = |socket: &Socket| socket.connect(&target.into());
+        let connected = if self.is_to_fail {
+            connect(self.get(role)?)
+        } else {
+            // The port of a connection that was just ended.
+            when_released(self.get(role)?, "EADDRNOTAVAIL", connect)
+        };
         let is_on_its_way =
             connected.as_ref().is_err_and(|error| errno::name(error) == Some("EINPROGRESS"));
         let result = match connected {
@@ -541,17 +547,26 @@ fn bytes(count: usize) -> String {
     format!("{count} byte{}", if count == 1 { "" } else { "s" })
 }
 
-/// Calls `bind()`, and again for a moment while the address is taken: whoever lists descriptors in this
+/// Calls `bind()`; see [`when_released`].
+fn bind_when_released(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    when_released(socket, "EADDRINUSE", |socket| socket.bind(&address.into()))
+}
+
+/// Calls, and again for a moment while this error says that the address is taken: whoever lists descriptors in this
 /// instant (another `sockscope`, lsof) holds a reference to each open file it looks at, and a socket
 /// closed meanwhile goes with that reference (`__fput`, fs/file_table.c).
 #[expect(clippy::disallowed_methods, reason = "patience is measured in time, not in tries")]
-fn bind_when_released(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+fn when_released(
+    socket: &Socket,
+    taken: &str,
+    call: impl Fn(&Socket) -> io::Result<()>,
+) -> io::Result<()> {
     let until = Instant::now() + RELEASED;
     loop {
-        let bound = socket.bind(&address.into());
-        let is_taken = bound.as_ref().is_err_and(|e| errno::name(e) == Some("EADDRINUSE"));
+        let done = call(socket);
+        let is_taken = done.as_ref().is_err_and(|e| errno::name(e) == Some(taken));
         if !is_taken || Instant::now() > until {
-            return bound;
+            return done;
         }
         std::thread::sleep(Duration::from_millis(1));
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use socket2::{Domain, SockAddr, Type};
 
@@ -22,12 +23,22 @@ impl Drop for Removed {
     }
 }
 
-/// A name that no other process gives.
-fn name() -> String {
-    format!("sockscope-demo-{}", std::process::id())
-}
+/// How many stages of this process have a name.
+static NAMED: AtomicU32 = AtomicU32::new(0);
 
 impl Stage {
+    /// A name that no other process gives, and no other stage.
+    fn name(&mut self) -> String {
+        let give = || {
+            let process = std::process::id();
+            match NAMED.fetch_add(1, Ordering::Relaxed) {
+                0 => format!("sockscope-demo-{process}"),
+                number => format!("sockscope-demo-{process}-{number}"),
+            }
+        };
+        self.name.get_or_insert_with(give).clone()
+    }
+
     /// Calls `socket()` for a UNIX stream.
     pub fn unix(&mut self, role: Role) -> io::Result<()> {
         self.socket(role, Domain::UNIX, Type::STREAM)
@@ -35,24 +46,26 @@ impl Stage {
 
     /// Calls `bind()` with an abstract name.
     pub fn bind_abstract(&mut self, role: Role) -> io::Result<()> {
-        let result = self.get(role)?.bind(&SockAddr::unix(format!("\0{}", name()))?);
+        let name = self.name();
+        let result = self.get(role)?.bind(&SockAddr::unix(format!("\0{name}"))?);
         self.remember(role, None)?;
         self.is_bound(role);
-        self.note(role, Syscall::Bind(Address::Abstract(name())), zero(result))
+        self.note(role, Syscall::Bind(Address::Abstract(name)), zero(result))
     }
 
     /// Calls `connect()` with the abstract name of `to`.
     pub fn connect_abstract(&mut self, role: Role, to: Role) -> io::Result<()> {
         let result = self.get(role)?.connect(&self.get(to)?.local_addr()?);
         self.remember(role, None)?;
-        let call = Syscall::Connect { address: Address::Abstract(name()), blocking: true };
+        let address = Address::Abstract(self.name());
+        let call = Syscall::Connect { address, blocking: true };
         self.note(role, call, zero(result))
     }
 
     /// Calls `bind()` with a path, twice, and what it takes for the second to succeed. All at once, so
     /// that the file is there for an instant only.
     pub fn path_story(&mut self, role: Role) -> io::Result<()> {
-        let file = Removed(std::env::temp_dir().join(name()));
+        let file = Removed(std::env::temp_dir().join(self.name()));
         self.unix(role)?;
         self.bind_path(role, &file.0)?;
         self.close(role)?;
@@ -67,7 +80,7 @@ impl Stage {
 
     /// Calls `bind()` with a path and `close()`, which leaves the file. It stays until the stage is gone.
     pub fn leave_file(&mut self, role: Role) -> io::Result<PathBuf> {
-        let path = std::env::temp_dir().join(name());
+        let path = std::env::temp_dir().join(self.name());
         self.unix(role)?;
         self.bind_path(role, &path)?;
         self.files.push(Removed(path.clone()));

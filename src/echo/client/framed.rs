@@ -7,7 +7,6 @@ use crate::echo::client::datagram::fill;
 use crate::echo::client::stream::failed;
 use crate::echo::client::{Exchange, FaultKind, Messages, Outgoing, Source};
 use crate::echo::frame::Header;
-use crate::echo::payload::first_difference;
 use crate::echo::{CHUNK, within};
 
 impl Exchange {
@@ -85,24 +84,9 @@ impl Exchange {
         let mut room = vec![0; CHUNK];
         let mut rest = sent;
         while !rest.is_empty() {
-            let most = rest.len().min(CHUNK);
-            let room = room.get_mut(..most).unwrap_or_default();
-            let length = self.receive(reader, room, offset).await?;
-            if length == 0 {
-                return Err(FaultKind::ClosedEarly { offset });
-            }
-            let (expected, left) = rest.split_at(length);
-            let got = room.get(..length).unwrap_or_default();
-            if let Some(wrong) = first_difference(expected, got) {
-                return Err(FaultKind::Mismatch {
-                    offset: offset + wrong.index as u64,
-                    expected: wrong.expected,
-                    got: wrong.got,
-                });
-            }
-            self.verified(got).await;
+            let length = self.verify_part(reader, rest, &mut room, offset).await?;
             offset += length as u64;
-            rest = left;
+            rest = rest.get(length..).unwrap_or_default();
         }
         Ok(())
     }

@@ -88,30 +88,43 @@ impl Exchange {
             }
             let mut sent = sent.get(..length).unwrap_or_default();
             while !sent.is_empty() {
-                let room = got.get_mut(..sent.len()).unwrap_or_default();
-                let length = self.receive(&mut reader, room, offset).await?;
-                if length == 0 {
-                    return Err(FaultKind::ClosedEarly { offset });
-                }
-                let (expected, rest) = sent.split_at(length);
-                let got = got.get(..length).unwrap_or_default();
-                if let Some(wrong) = first_difference(expected, got) {
-                    return Err(FaultKind::Mismatch {
-                        offset: offset + wrong.index as u64,
-                        expected: wrong.expected,
-                        got: wrong.got,
-                    });
-                }
-                self.verified(got).await;
+                let length = self.verify_part(&mut reader, sent, &mut got, offset).await?;
                 self.window.add_permits(length);
                 offset += length as u64;
-                sent = rest;
+                sent = sent.get(length..).unwrap_or_default();
             }
         }
         if !self.keep_open && self.receive(&mut reader, &mut [0], offset).await? > 0 {
             return Err(FaultKind::Extra { offset });
         }
         Ok(())
+    }
+
+    /// Reads some of what is to come back, as much as there is room for, compares it, and returns how
+    /// much it was.
+    pub(super) async fn verify_part(
+        &self,
+        reader: &mut (impl AsyncRead + Unpin),
+        expected: &[u8],
+        room: &mut [u8],
+        offset: u64,
+    ) -> Result<usize, FaultKind> {
+        let most = expected.len().min(room.len());
+        let room = room.get_mut(..most).unwrap_or_default();
+        let length = self.receive(reader, room, offset).await?;
+        if length == 0 {
+            return Err(FaultKind::ClosedEarly { offset });
+        }
+        let got = room.get(..length).unwrap_or_default();
+        if let Some(wrong) = first_difference(expected.get(..length).unwrap_or_default(), got) {
+            return Err(FaultKind::Mismatch {
+                offset: offset + wrong.index as u64,
+                expected: wrong.expected,
+                got: wrong.got,
+            });
+        }
+        self.verified(got).await;
+        Ok(length)
     }
 
     pub(super) async fn receive(

@@ -2,7 +2,7 @@
 //! real kernel; what differs from run to run (ports, processes, descriptors, times) is made the same, and
 //! only then is the model drawn.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -15,6 +15,8 @@ use sockscope::demo::{Lesson, Performance, Performed, lessons};
 use sockscope::platform;
 use sockscope::process::{Fd, Ownership, Pid};
 use sockscope::socket::{Endpoint, TimerKind};
+
+use crate::support;
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
@@ -215,6 +217,32 @@ fn whatever_the_size_the_sentence_the_state_and_the_changed_row_are_there() {
 }
 
 #[test]
+fn tab_turns_to_every_row_where_not_all_fit() {
+    if let Some(why) = lesson("museum").missing() {
+        return support::skip(&why);
+    }
+    let mut model = played("museum", 9);
+    let play = model.play.as_ref().unwrap();
+    let wanted: BTreeSet<&str> = play.rows.roles.iter().map(|role| role.name).collect();
+    let shown = |model: &Model| text(&drawn(model, (80, 24)));
+    let first = shown(&model);
+    assert!(first.contains(" more do not fit: Tab"), "{first}");
+    let mut all = first.clone();
+    for _ in 0..20 {
+        press(&mut model, KeyCode::Tab);
+        let picture = shown(&model);
+        if picture == first {
+            break;
+        }
+        all += &picture;
+    }
+    let missing: Vec<&str> =
+        wanted.into_iter().filter(|name| !all.contains(&format!("{name} "))).collect();
+    assert_eq!(missing, [""; 0], "{all}");
+    assert_eq!(shown(&model), first, "after the last comes the first again");
+}
+
+#[test]
 fn a_terminal_that_is_too_small_is_told_how_large_to_be() {
     let model = played("tcp", 3);
     let (width, height) = SMALLEST;
@@ -260,7 +288,7 @@ fn what_the_rows_show_counts_down_and_ends_while_the_learner_looks() {
         picture.split_once("timewait:").map(|(_, rest)| rest.split('s').next().unwrap().to_owned())
     };
     let first = timer(&model).unwrap();
-    crate::support::wait_until(|| {
+    support::wait_until(|| {
         model.seen(performance.look().unwrap());
         timer(&model).is_some_and(|now| now != first)
     });

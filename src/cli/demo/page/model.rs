@@ -87,6 +87,8 @@ pub struct Play {
     before: BTreeMap<Role, String>,
     /// How many lines of the calls are scrolled down.
     pub scrolled: usize,
+    /// How often the rows that did not fit were turned to.
+    pub rows_turned: usize,
     /// The language in which the calls of the last step are shown, too.
     pub code: Option<Language>,
 }
@@ -217,6 +219,11 @@ impl Model {
             KeyCode::Down | KeyCode::Char('j') => self.scroll(-1),
             KeyCode::PageUp => self.scroll(10),
             KeyCode::PageDown => self.scroll(-10),
+            KeyCode::Tab => {
+                if let Some(play) = &mut self.play {
+                    play.rows_turned += 1;
+                }
+            }
             _ => {}
         }
         None
@@ -298,7 +305,7 @@ impl Model {
         play.say = step.say;
         play.surprises = step.surprises;
         play.rows = Rows { snapshot: Some(step.snapshot), roles: step.roles };
-        play.scrolled = 0;
+        (play.scrolled, play.rows_turned) = (0, 0);
         if play.is_over() {
             let name = play.lesson.name;
             let item = self.menu.items.iter_mut().enumerate();
@@ -330,6 +337,7 @@ impl Play {
             rows: Rows::default(),
             before: BTreeMap::new(),
             scrolled: 0,
+            rows_turned: 0,
             code,
         }
     }

@@ -44,6 +44,7 @@ const HELP: &[(&str, &str)] = &[
     ("l", "see it yourself: what lsof, ss and netstat would show now"),
     ("c", "the calls in Python, Rust, C, Go, Node, too; one after the other"),
     ("↑ ↓ PgUp PgDn", "scroll the calls"),
+    ("Tab", "turn to the rows that do not fit"),
     ("m, Esc", "the menu; this lesson's sockets are closed"),
     ("?", "these keys"),
     ("q, Ctrl-C", "quit"),
@@ -291,7 +292,7 @@ fn rows(play: &Play, area: Rect, paint: Paint, buf: &mut Buffer) {
     let room = usize::from(area.height).saturating_sub(2);
     let hidden = (play.rows.roles.len() + gone.len()).saturating_sub(room);
     if hidden > 0 {
-        title.spans.push(Span::styled(format!(" {hidden} more do not fit"), paint.bad()));
+        title.spans.push(Span::styled(format!(" {hidden} more do not fit: Tab"), paint.bad()));
     }
     let area = part(title, area, paint, buf);
     let roles = play.rows.roles.iter().chain(&gone);
@@ -328,12 +329,26 @@ fn rows(play: &Play, area: Rect, paint: Paint, buf: &mut Buffer) {
     lines.extend(gone.iter().map(|role| (true, gone_line(*role, width, paint))));
     let head = Span::styled(format!("{:1$}{head}", "", width + 6), paint.dim());
     put([head.into()], area, buf);
-    put(fitting(lines, room), below(area, 1), buf);
+    put(turned_to(lines, room, play.rows_turned), below(area, 1), buf);
 }
 
 fn gone_line(role: Role, width: usize, paint: Paint) -> Line<'static> {
     let text = format!("  {} {:width$}  gone", symbol(role.program), role.name);
     Span::styled(text, paint.dim()).into()
+}
+
+/// Returns the lines to show: first what fits best, then, turn by turn, all of them from the first on.
+fn turned_to(lines: Vec<(bool, Line<'static>)>, room: usize, turned: usize) -> Vec<Line<'static>> {
+    if lines.len() <= room {
+        return fitting(lines, room);
+    }
+    let pages = lines.len().div_ceil(room.max(1));
+    match turned % (pages + 1) {
+        0 => fitting(lines, room),
+        page => {
+            lines.into_iter().map(|(_, line)| line).skip((page - 1) * room).take(room).collect()
+        }
+    }
 }
 
 /// Returns the lines that fit: those that did not change give way first, the oldest before the others.

@@ -134,7 +134,8 @@ fn a_bad_frame_ends_its_own_connection_with_a_reason_and_no_other() {
             for (sent, wanted) in cases {
                 let mut bad = server.connect();
                 bad.write_all(sent).unwrap();
-                bad.shutdown(Shutdown::Write).unwrap();
+                // Fails where the server has reset the connection by now, with the rest unread.
+                bad.shutdown(Shutdown::Write).ok();
                 let close = server.event("close");
                 let error = close["error"].as_str().unwrap();
                 assert!(error.contains(wanted), "{error}");

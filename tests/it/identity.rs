@@ -125,7 +125,7 @@ fn as_nobody_a_hidden_owner_has_user_unit_and_the_reason() {
     let (_process, port) = Running::start_and_read_line(command.args(["-c", &script]));
     let run = |arguments: &[&str]| {
         let mut command = support::sockscope();
-        command.args(arguments).arg(format!("sport {port}"));
+        command.args(arguments).arg(format!("sport {port} and listen"));
         assert!(netns::as_nobody(&mut command));
         support::output(&mut command)
     };

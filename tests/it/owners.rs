@@ -26,7 +26,7 @@ fn listener() -> (TcpListener, u16) {
 fn another_users_socket_is_listed_for_nobody_with_its_user_and_without_its_owner() {
     let (_listener, port) = listener();
     let mut command = support::sockscope();
-    command.args(["list", "--json", "-t", &format!("sport {port}")]);
+    command.args(["list", "--json", "-t", &format!("sport {port} and listen")]);
     if !netns::as_nobody(&mut command) {
         return skip("needs root to become nobody");
     }
@@ -59,7 +59,9 @@ fn a_hostile_process_name_cannot_drive_the_terminal() {
     let row = socket(port.parse().unwrap(), "LISTEN");
     assert_eq!(row["owners"][0]["pid"], process.pid());
     let mut command = support::sockscope();
-    command.args(["list", "-o", "comm,pid", "--color", "always", &format!("sport {port}")]);
+    // Of its own: what others left at the port has other processes.
+    let filter = format!("sport {port} and pid {}", process.pid());
+    command.args(["list", "-o", "comm,pid", "--color", "always", &filter]);
     let table = support::output(&mut command).stdout;
     assert!(
         !table.windows(5).any(|bytes| bytes == b"\x1b[31m"),
@@ -75,7 +77,7 @@ fn who_may_not_use_bpf_is_told_when_it_was_asked_for_and_only_then() {
     let (_listener, port) = listener();
     let as_nobody = |args: &[&str]| {
         let mut command = support::sockscope();
-        command.args(["list", "-t", &format!("sport {port}")]).args(args);
+        command.args(["list", "-t", &format!("sport {port} and listen")]).args(args);
         netns::as_nobody(&mut command).then(|| command.output().unwrap())
     };
     let Some(refused) = as_nobody(&["--owners", "bpf"]) else {

@@ -21,7 +21,7 @@ fn server() -> (Running, u16) {
 }
 
 fn on_port(port: u16) -> Vec<Value> {
-    listed(sockscope().args(["list", "--json", &format!("sport {port}")]))
+    listed(sockscope().args(["list", "--json", &format!("sport {port} and listen")]))
 }
 
 #[test]

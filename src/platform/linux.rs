@@ -17,6 +17,8 @@ pub(crate) mod doctor;
 pub(crate) mod holder_options;
 mod inet_diag;
 mod kernel_ports;
+mod link_message;
+mod mountinfo;
 mod netlink;
 mod netlink_diag;
 mod netns;

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use self::links::Link;
+use super::link_message::RTM_GETLINK;
 use super::netlink;
 use super::netns::Way;
 use super::proc_net;
@@ -75,7 +76,7 @@ fn read_inside() -> Vec<KernelPort> {
 fn route(request: &[u8]) -> Vec<Link> {
     let mut rows = Vec::new();
     // Refused, as in some sandboxes, it tells nothing.
-    let _outcome = netlink::dump_route(links::RTM_GETLINK, request, &mut rows, links::decode);
+    let _outcome = netlink::dump_route(RTM_GETLINK, request, &mut rows, links::decode);
     rows
 }
 

@@ -298,11 +298,15 @@ impl<'a> Iterator for Attributes<'a> {
     }
 }
 
-impl Attributes<'_> {
+impl<'a> Attributes<'a> {
+    /// Returns the value of the first attribute of this type.
+    pub(super) fn value(&self, kind: u16) -> Option<&'a [u8]> {
+        self.clone().find(|(found, _)| *found == kind).map(|(_, value)| value)
+    }
+
     /// Returns the n-th number of the first attribute of this type.
-    pub(super) fn number(mut self, kind: u16, index: usize) -> Option<u32> {
-        let (_, value) = self.find(|(found, _)| *found == kind)?;
-        let (numbers, _) = value.as_chunks();
+    pub(super) fn number(&self, kind: u16, index: usize) -> Option<u32> {
+        let (numbers, _) = self.value(kind)?.as_chunks();
         numbers.get(index).copied().map(u32::from_ne_bytes)
     }
 }

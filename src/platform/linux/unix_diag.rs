@@ -75,8 +75,8 @@ pub(super) fn encode_file_request() -> Vec<u8> {
 /// Decodes a row of the answer; `None` when the message is too short.
 pub(super) fn decode_file(message: &[u8]) -> Option<Bound> {
     let (row, attributes) = DiagMessage::read_from_prefix(message).ok()?;
-    let file = Attributes(attributes).find(|(kind, _)| *kind == ATTRIBUTE_FILE);
-    let file = file.and_then(|(_, value)| File::read_from_prefix(value).ok());
+    let file = Attributes(attributes).value(ATTRIBUTE_FILE);
+    let file = file.and_then(|value| File::read_from_prefix(value).ok());
     Some((Inode(row.inode.into()), file.map(|(file, _)| file)))
 }
 
@@ -94,8 +94,7 @@ pub(crate) fn decode_socket(message: &[u8]) -> Option<Socket> {
     if row.family != AF_UNIX {
         return None;
     }
-    let attribute =
-        |kind| Attributes(attributes).find(|(found, _)| *found == kind).map(|(_, value)| value);
+    let attribute = |kind| Attributes(attributes).value(kind);
     let mut socket = Socket::new(SocketId(0), Protocol::Unix, Family::Unix);
     socket.socket_type = SocketType::from_linux(row.kind.into());
     socket.state = state(TcpState::from_linux(row.state), socket.socket_type);

@@ -9,6 +9,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::diagnose::{BindFacts, LocalAddress};
 use crate::error::cause;
+use crate::platform::linux::link_message::{self, LinkMessage, RTM_GETLINK};
 use crate::platform::linux::netlink::{self, Attributes};
 use crate::snapshot::{Gap, Missing};
 use crate::socket::Interface;
@@ -18,17 +19,13 @@ const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
 
 // linux/include/uapi/linux/rtnetlink.h
-const RTM_GETLINK: u16 = 18;
 const RTM_GETADDR: u16 = 22;
 const RTM_GETROUTE: u16 = 26;
 const RTN_LOCAL: u8 = 2;
 const RTN_BROADCAST: u8 = 3;
 const RTA_DST: u16 = 1;
 // linux/include/uapi/linux/if_link.h
-const IFLA_IFNAME: u16 = 3;
 const IFLA_MASTER: u16 = 10;
-const IFLA_LINKINFO: u16 = 18;
-const IFLA_INFO_KIND: u16 = 1;
 // linux/include/uapi/linux/if_addr.h
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
@@ -36,18 +33,6 @@ const IFA_FLAGS: u16 = 8;
 const IFA_F_OPTIMISTIC: u32 = 0x04;
 const IFA_F_DADFAILED: u32 = 0x08;
 const IFA_F_TENTATIVE: u32 = 0x40;
-
-/// `struct ifinfomsg`.
-#[derive(Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct LinkMessage {
-    family: u8,
-    padding: u8,
-    kind: u16,
-    index: u32,
-    flags: u32,
-    change: u32,
-}
 
 /// `struct ifaddrmsg`.
 #[derive(Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -159,38 +144,28 @@ fn is(link: &Link, interface: &Interface) -> bool {
     }
 }
 
-fn attribute(attributes: &[u8], kind: u16) -> Option<&[u8]> {
-    Attributes(attributes).find(|(found, _)| *found == kind).map(|(_, value)| value)
-}
-
 fn decode_link(message: &[u8]) -> Option<Link> {
     let (link, attributes) = LinkMessage::read_from_prefix(message).ok()?;
-    let name =
-        attribute(attributes, IFLA_IFNAME).map(|name| name.strip_suffix(b"\0").unwrap_or(name));
-    let kind =
-        attribute(attributes, IFLA_LINKINFO).and_then(|info| attribute(info, IFLA_INFO_KIND));
+    let attributes = Attributes(attributes);
     Some(Link {
         index: link.index,
-        name: name.map(Text::new),
-        master: attribute(attributes, IFLA_MASTER)
-            .and_then(|value| u32::read_from_prefix(value).ok())
-            .map(|(master, _)| master),
-        is_vrf: kind == Some(b"vrf\0"),
+        name: link_message::name(&attributes).map(Text::new),
+        master: attributes.number(IFLA_MASTER, 0),
+        is_vrf: link_message::kind(&attributes) == Some(b"vrf"),
     })
 }
 
 fn decode_address(message: &[u8], interface: impl Fn(u32) -> Interface) -> Option<LocalAddress> {
     let (row, attributes) = AddressMessage::read_from_prefix(message).ok()?;
-    // On a point-to-point link the first is the peer's.
-    let value = attribute(attributes, IFA_LOCAL).or_else(|| attribute(attributes, IFA_ADDRESS))?;
+    let attributes = Attributes(attributes);
+    // On a point-to-point link IFA_ADDRESS is the peer's.
+    let value = attributes.value(IFA_LOCAL).or_else(|| attributes.value(IFA_ADDRESS))?;
     let address = match row.family {
         AF_INET => IpAddr::from(<[u8; 4]>::try_from(value).ok()?),
         AF_INET6 => IpAddr::from(<[u8; 16]>::try_from(value).ok()?),
         _ => return None,
     };
-    let flags =
-        attribute(attributes, IFA_FLAGS).and_then(|value| u32::read_from_prefix(value).ok());
-    let flags = flags.map_or(u32::from(row.flags), |(flags, _)| flags);
+    let flags = attributes.number(IFA_FLAGS, 0).unwrap_or_else(|| row.flags.into());
     Some(LocalAddress {
         address,
         prefix: row.prefix,
@@ -224,16 +199,9 @@ fn is_routed_here(address: Ipv4Addr) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::linux::kernel_ports::tests::attribute;
+    use crate::platform::linux::link_message::{IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINKINFO};
     use proptest::prelude::*;
-
-    /// An attribute with its padding.
-    fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-        let mut bytes = u16::try_from(4 + value.len()).unwrap().to_ne_bytes().to_vec();
-        bytes.extend(kind.to_ne_bytes());
-        bytes.extend(value);
-        bytes.resize(bytes.len().next_multiple_of(4), 0);
-        bytes
-    }
 
     fn address(family: u8, flags: u32, attributes: &[(u16, &[u8])]) -> LocalAddress {
         let row = AddressMessage { family, prefix: 24, index: 7, ..AddressMessage::default() };

@@ -5,8 +5,8 @@
 use zerocopy::FromBytes;
 use zerocopy::network_endian::U16;
 
-use super::links::until_nul;
 use crate::kernel::{KernelPort, Service};
+use crate::platform::linux::link_message::until_nul;
 use crate::platform::linux::netlink::Attributes;
 use crate::socket::{Family, Protocol};
 use crate::text::Text;
@@ -47,9 +47,8 @@ pub(super) fn encode_families() -> Vec<u8> {
 
 /// Decodes a family: its name and number.
 pub(super) fn decode_family(message: &[u8]) -> Option<(Text, u16)> {
-    let attributes = message.get(HEADER..)?;
-    let name = find(attributes, CTRL_ATTR_FAMILY_NAME).map(until_nul)?;
-    let id = u16::read_from_bytes(find(attributes, CTRL_ATTR_FAMILY_ID)?).ok()?;
+    let name = find(message, CTRL_ATTR_FAMILY_NAME).map(until_nul)?;
+    let id = u16::read_from_bytes(find(message, CTRL_ATTR_FAMILY_ID)?).ok()?;
     Some((Text::new(name), id))
 }
 
@@ -69,7 +68,7 @@ pub(super) fn encode_wireguard(link: &Text) -> Option<Vec<u8>> {
 /// Decodes the answer: of all it holds, keys among it, the port alone is looked at. `None` for the
 /// answer's further messages, which have peers only.
 pub(super) fn decode_wireguard(message: &[u8], link: &Text) -> Option<KernelPort> {
-    let value = find(message.get(HEADER..)?, WGDEVICE_A_LISTEN_PORT)?;
+    let value = find(message, WGDEVICE_A_LISTEN_PORT)?;
     let port = u16::read_from_bytes(value).ok()?;
     let fact = KernelPort::new(Service::Wireguard, Protocol::Udp, port);
     Some(KernelPort { link: Some(link.clone()), ..fact })
@@ -82,9 +81,8 @@ pub(super) fn encode_fou() -> Vec<u8> {
 
 /// Decodes one of them.
 pub(super) fn decode_fou(message: &[u8]) -> Option<KernelPort> {
-    let attributes = message.get(HEADER..)?;
-    let port = U16::read_from_bytes(find(attributes, FOU_ATTR_PORT)?).ok()?.get();
-    let family = match find(attributes, FOU_ATTR_AF) {
+    let port = U16::read_from_bytes(find(message, FOU_ATTR_PORT)?).ok()?.get();
+    let family = match find(message, FOU_ATTR_AF) {
         Some([AF_INET]) => Some(Family::Inet),
         Some([AF_INET6]) => Some(Family::Inet6),
         Some(_) | None => None,
@@ -99,13 +97,14 @@ pub(super) fn encode_l2tp() -> Vec<u8> {
 
 /// Decodes one of them; `None` for a tunnel over IP, which has no port.
 pub(super) fn decode_l2tp(message: &[u8]) -> Option<KernelPort> {
-    let value = find(message.get(HEADER..)?, L2TP_ATTR_UDP_SPORT)?;
+    let value = find(message, L2TP_ATTR_UDP_SPORT)?;
     let port = u16::read_from_bytes(value).ok()?;
     Some(KernelPort::new(Service::L2tp, Protocol::Udp, port))
 }
 
-fn find(attributes: &[u8], wanted: u16) -> Option<&[u8]> {
-    Attributes(attributes).find(|(kind, _)| *kind == wanted).map(|(_, value)| value)
+/// Returns the value of an attribute of a message.
+fn find(message: &[u8], wanted: u16) -> Option<&[u8]> {
+    Attributes(message.get(HEADER..)?).value(wanted)
 }
 
 #[cfg(test)]

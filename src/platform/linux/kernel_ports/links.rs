@@ -3,37 +3,20 @@
 //! Pure: bytes to values.
 
 use zerocopy::network_endian::U16;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromBytes as _, IntoBytes as _};
 
 use crate::kernel::{KernelPort, Service};
+use crate::platform::linux::link_message::{self, IFLA_LINKINFO, LinkMessage};
 use crate::platform::linux::netlink::Attributes;
 use crate::socket::{Family, Protocol};
 use crate::text::Text;
 
-/// The message that asks for links (linux/include/uapi/linux/rtnetlink.h).
-pub(super) const RTM_GETLINK: u16 = 18;
-
 // linux/include/uapi/linux/if_link.h
-const IFLA_IFNAME: u16 = 3;
-const IFLA_LINKINFO: u16 = 18;
 const IFLA_EXT_MASK: u16 = 29;
-const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
 const IFF_UP: u32 = 1;
 /// Leaves counters out of the answer.
 const RTEXT_FILTER_SKIP_STATS: u32 = 1 << 3;
-
-/// `struct ifinfomsg`.
-#[derive(Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct LinkMessage {
-    family: u8,
-    padding: u8,
-    kind: u16,
-    index: i32,
-    flags: u32,
-    change: u32,
-}
 
 /// What a kind of link tells of its sockets, by the numbers of its attributes.
 struct Kind {
@@ -84,13 +67,11 @@ pub(super) fn encode_request() -> Vec<u8> {
 /// Decodes one link; `None` when the message is too short.
 pub(super) fn decode(message: &[u8]) -> Option<Link> {
     let (link, attributes) = LinkMessage::read_from_prefix(message).ok()?;
-    let find = |attributes, wanted| {
-        Attributes(attributes).find(|(kind, _)| *kind == wanted).map(|(_, value)| value)
-    };
-    let Some(info) = find(attributes, IFLA_LINKINFO) else { return Some(Link::Other) };
-    let kind = find(info, IFLA_INFO_KIND).map(until_nul).unwrap_or_default();
-    let data = find(info, IFLA_INFO_DATA).unwrap_or_default();
-    let name = find(attributes, IFLA_IFNAME).map(|name| Text::new(until_nul(name)));
+    let attributes = Attributes(attributes);
+    let Some(info) = attributes.value(IFLA_LINKINFO) else { return Some(Link::Other) };
+    let kind = link_message::kind(&attributes).unwrap_or_default();
+    let data = Attributes(Attributes(info).value(IFLA_INFO_DATA).unwrap_or_default());
+    let name = link_message::name(&attributes).map(Text::new);
     if let Some((_, service, ports)) = FIXED.iter().find(|(name, ..)| *name == kind) {
         let port = |port: &u16| KernelPort {
             link: name.clone(),
@@ -107,8 +88,8 @@ pub(super) fn decode(message: &[u8]) -> Option<Link> {
     let Some(kind) = KINDS.iter().find(|known| known.name == kind) else {
         return Some(Link::Other);
     };
-    let port = find(data, kind.port).and_then(|value| U16::read_from_bytes(value).ok());
-    let has = |wanted| find(data, wanted).is_some();
+    let port = data.value(kind.port).and_then(|value| U16::read_from_bytes(value).ok());
+    let has = |wanted| data.value(wanted).is_some();
     let family = if kind.both.is_some_and(has) {
         None
     } else if kind.six.iter().copied().any(has) {
@@ -124,15 +105,11 @@ pub(super) fn decode(message: &[u8]) -> Option<Link> {
     Some(port.map_or(Link::Other, |port| Link::Ports(vec![fact(port)])))
 }
 
-/// Returns the bytes of a string of the kernel's, which ends with a NUL.
-pub(super) fn until_nul(bytes: &[u8]) -> &[u8] {
-    bytes.split(|byte| *byte == 0).next().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tests::attribute;
     use super::*;
+    use crate::platform::linux::link_message::{IFLA_IFNAME, IFLA_INFO_KIND};
     use proptest::prelude::*;
 
     /// A link as the kernel tells of it.

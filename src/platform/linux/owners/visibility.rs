@@ -1,6 +1,7 @@
 //! Processes that `/proc` does not even list: hidden by a mount option, or outside our PID
 //! namespace.
 
+use crate::platform::linux::mountinfo;
 use crate::platform::linux::privilege::Privilege;
 use crate::snapshot::{Gap, Missing};
 
@@ -12,7 +13,7 @@ pub(super) fn hidden_processes(pids: &[u32], privilege: &Privilege) -> Option<Ga
     if privilege.may_ptrace && pids.contains(&1) {
         return None;
     }
-    let options = std::fs::read("/proc/self/mountinfo").ok().and_then(|info| parse_hiding(&info));
+    let options = parse_hiding(&mountinfo::read());
     let why = match options {
         Some(options) if options.hides_from(privilege) => {
             format!(
@@ -90,18 +91,13 @@ impl Hiding {
     }
 }
 
-/// Finds how the topmost mount on `/proc` hides processes, in the text of
-/// `/proc/PID/mountinfo` (`proc_pid_mountinfo(5)`); `None` when it does not.
+/// Finds how the topmost mount on `/proc` hides processes; `None` when it does not.
 ///
 /// `hidepid=noaccess` is no hiding: the processes are listed, and reading them is refused.
-fn parse_hiding(mountinfo: &[u8]) -> Option<Hiding> {
-    let mount = mountinfo
-        .split(|&byte| byte == b'\n')
-        .rfind(|line| line.split(|&byte| byte == b' ').nth(4) == Some(b"/proc"))?;
-    let options = mount.rsplit(|&byte| byte == b' ').next()?;
-    let value = |name: &[u8]| {
-        options.split(|&byte| byte == b',').find_map(|option| option.strip_prefix(name))
-    };
+fn parse_hiding(mounts: &[u8]) -> Option<Hiding> {
+    let mount = mountinfo::parse(mounts).rfind(|mount| mount.is_at(b"/proc"))?;
+    let options = mount.options.split(|&byte| byte == b',');
+    let value = |name: &[u8]| options.clone().find_map(|option| option.strip_prefix(name));
     let mode = match value(b"hidepid=")? {
         // Numbers before Linux 5.8.
         b"invisible" | b"2" => Mode::Invisible,

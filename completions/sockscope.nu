@@ -245,7 +245,7 @@ module completions {
     --netns: string           # Network namespaces: all, PID, NAME or current
     --replay: path            # Show from a recording; - reads it from stdin
     --help(-h)                # Print help (see more with '--help')
-    ...socket: string         # Cookie, inode, :PORT, 'LOCAL->PEER' or a filter
+    ...socket: string         # Cookie, inode, :PORT, ADDRESS:PORT, 'LOCAL->PEER' or a filter
   ]
 
   def "nu-complete sockscope demo lessons" [] {

@@ -1,5 +1,6 @@
 //! `sockscope show`: one socket, all that is known of it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -26,7 +27,7 @@ use crate::sort::sort;
 /// The examples at the end of `sockscope show --help`.
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  sockscope show :8080                              the listener of a port
+  sockscope show :8080                              the listener of a port; also 127.0.0.1:8080
   sockscope show '127.0.0.1:80->127.0.0.1:5000'     a connection, by its two ends
   sockscope show 4711                               a cookie or an inode, whichever it is
   sockscope show inode:4711                         an inode for sure; also cookie:, sk: as in ss
@@ -38,7 +39,7 @@ Exit codes: 0 shown, 1 no such socket, 2 several of them, or trouble
 /// The arguments of `sockscope show`.
 #[derive(Debug, Clone, Args)]
 pub struct ShowArgs {
-    /// Cookie, inode, :PORT, 'LOCAL->PEER' or a filter
+    /// Cookie, inode, :PORT, ADDRESS:PORT, 'LOCAL->PEER' or a filter
     #[arg(value_name = "SOCKET", required = true)]
     pub socket: Vec<String>,
     /// One JSON document (see sockscope schema show)
@@ -161,7 +162,13 @@ fn list_choices(several: &[&Entry], snapshot: &Snapshot, io: &mut Io<'_>) -> any
     let is_one = several.iter().map(netns).all(|one| Some(one) == several.first().map(netns));
     let columns: Vec<Column> =
         columns.into_iter().chain((!is_one).then_some(Column::Netns)).collect();
-    writeln!(io.stderr, "sockscope: {} sockets are that; name one by its number", several.len())?;
+    let has_number = |entry: &&Entry| entry.socket.cookie.is_some() || entry.socket.inode.is_some();
+    let by = if several.iter().any(has_number) {
+        "its number"
+    } else {
+        "both of its ends, 'LOCAL->PEER'"
+    };
+    writeln!(io.stderr, "sockscope: {} sockets are that; name one by {by}", several.len())?;
     let names = ResolvedNames::default();
     let width = io.terminal.width.filter(|_| io.terminal.stderr).map(usize::from);
     let options = TableOptions { columns: &columns, width, ..TableOptions::new(&names) };
@@ -177,8 +184,10 @@ fn list_choices(several: &[&Entry], snapshot: &Snapshot, io: &mut Io<'_>) -> any
 enum Wanted {
     /// A cookie or an inode.
     Number(u64),
-    /// `:80`: who serves the port, if that is one socket; else all that have it.
+    /// `:80`: who serves the port, at whatever address, if that is one socket; else all that have it.
     Port(u16),
+    /// `127.0.0.1:80`: the same, at this address.
+    End(SocketAddr),
     /// Anything else, as a filter.
     Filter(String),
 }
@@ -192,6 +201,9 @@ impl Wanted {
         if let Some(port) = text.strip_prefix(':').and_then(|port| port.parse().ok()) {
             return Self::Port(port);
         }
+        if let Ok(end) = text.parse() {
+            return Self::End(end);
+        }
         Self::Filter(target::filter(text).unwrap_or_else(|| text.to_owned()))
     }
 
@@ -199,6 +211,7 @@ impl Wanted {
         match self {
             Self::Number(number) => format!("cookie {number} or inode {number}"),
             Self::Port(port) => format!(":{port}"),
+            Self::End(end) => end.to_string(),
             Self::Filter(text) => text.clone(),
         }
     }
@@ -207,10 +220,14 @@ impl Wanted {
     fn choose<'a>(&self, snapshot: &'a Snapshot, filter: &Filter) -> Vec<&'a Entry> {
         let matching: Vec<&Entry> =
             snapshot.entries.iter().filter(|entry| filter.matches(entry)).collect();
-        let Self::Port(port) = self else { return matching };
         let serves = |entry: &&&Entry| {
-            let local = entry.socket.local.as_ref().and_then(Endpoint::port);
-            entry.socket.is_listening() && local == Some(*port)
+            let Some(local) = &entry.socket.local else { return false };
+            let is_it = match self {
+                Self::Port(port) => local.port() == Some(*port),
+                Self::End(end) => *local == Endpoint::from(*end),
+                Self::Number(_) | Self::Filter(_) => false,
+            };
+            is_it && entry.socket.is_listening()
         };
         match &*matching.iter().filter(serves).collect::<Vec<_>>() {
             [one] => vec![**one],
@@ -233,6 +250,7 @@ mod tests {
                 "cookie 18446744073709551616",
             ),
             (":80", Wanted::Port(80), ":80"),
+            ("[::1]:80", Wanted::End("[::1]:80".parse().unwrap()), "[::1]:80"),
             (
                 "127.0.0.1:80->[::1]:5000",
                 Wanted::Filter("src 127.0.0.1:80 and dst [::1]:5000".into()),

@@ -253,17 +253,20 @@ fn cause(error: Error) -> io::Error {
 
 /// Returns what netstat2 never tells on this system, whatever the machine does.
 fn never_told(request: &Request, system: System) -> Vec<Gap> {
-    let native = (system != System::MacOs).then_some("leave out --backend portable");
-    let gap =
-        |what: Missing, why: &str| Gap { hint: native.map(str::to_owned), ..Gap::new(what, why) };
+    let hinted = |gap: Gap, helps: bool| {
+        if helps { gap.hint("leave out --backend portable") } else { gap }
+    };
+    let gap = |what, why: &str| hinted(Gap::new(what, why), system != System::MacOs);
     let mut gaps: Vec<Gap> = request
         .protocols
         .iter()
         .filter(|protocol| !matches!(protocol, Protocol::Tcp | Protocol::Udp))
         // Neither macOS nor Windows has UDPLITE sockets.
         .filter(|&&protocol| protocol != Protocol::Udplite || system == System::Linux)
+        // Windows' own backend reads no more protocols.
         .map(|protocol| {
-            gap(Missing::Sockets, "netstat2 does not read them").detail(protocol.name())
+            let gap = Gap::new(Missing::Sockets, "netstat2 does not read them");
+            hinted(gap.detail(protocol.name()), system == System::Linux)
         })
         .collect();
 
@@ -364,6 +367,17 @@ mod tests {
                 .uid
                 .is_none_or(|uid| { collected.users.get(&uid) == users::names([uid]).get(&uid) })
         );
+    }
+
+    #[test]
+    fn another_backend_is_advised_only_where_it_reads_more() {
+        let request = Request { protocols: vec![Protocol::Unix], ..Request::default() };
+        let hint = |system| {
+            let gaps = never_told(&request, system);
+            gaps.iter().find(|gap| gap.what == Missing::Sockets).unwrap().hint.is_some()
+        };
+        assert!(hint(System::Linux));
+        assert!(!hint(System::Windows) && !hint(System::MacOs));
     }
 
     #[test]

@@ -5,30 +5,51 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::{self, sockscope};
+use crate::support::sockscope;
 
 fn fixtures(folder: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(folder)
 }
 
 /// Everything there is to see of a recording. What a person reads and what a program reads: the table
-/// at a width and in full, each column, lsof's fields, and the rows of one state.
-const VIEWS: [&[&str]; 5] = [
+/// at a width and in full, each column, lsof's fields, the rows of one state; a listener's page, and why
+/// its port cannot be bound.
+const VIEWS: [&[&str]; 7] = [
     &["list", "-A", "all", "-e", "-o", "+container,unit,age,netns"],
     &["list", "--wide", "-A", "all", "--sort", "-port"],
     &["list", "--csv", "-A", "all"],
     &["list", "-F", "-A", "all"],
     &["list", "--fds", "listen or state TIME_WAIT"],
+    &["show", "LISTENER"],
+    &["why", "LISTENER", "--no-probe"],
+];
+
+/// A listener of each recording.
+const LISTENERS: [(&str, &str); 6] = [
+    ("freebsd", "0.0.0.0:80"),
+    ("laptop", "[::]:80"),
+    ("macos", "0.0.0.0:5000"),
+    ("nobody", "127.0.0.1:18080"),
+    ("portable", "127.0.0.1:8080"),
+    ("windows", "127.0.0.1:8080"),
 ];
 
 /// Returns what the command says in each view, with the words it was asked with above.
 fn replayed(recording: &Path) -> String {
+    let name = recording.file_stem().unwrap().to_str().unwrap();
+    let (_, listener) = LISTENERS.iter().find(|(of, _)| *of == name).unwrap();
     let mut text = String::new();
     for view in VIEWS {
-        let output = support::output(sockscope().args(view).arg("--replay").arg(recording));
+        let view: Vec<&str> =
+            view.iter().map(|word| if *word == "LISTENER" { listener } else { *word }).collect();
+        // What `why` answers is its status, too.
+        let output = sockscope().args(&view).arg("--replay").arg(recording).output().unwrap();
         let said = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).replace('\0', "\\0");
         let (stdout, stderr) = (said(output.stdout), said(output.stderr));
-        write!(text, "$ sockscope {}\n{stdout}-- stderr\n{stderr}\n", view.join(" ")).unwrap();
+        let status = output.status.code().unwrap();
+        let words = view.join(" ");
+        write!(text, "$ sockscope {words}\n{stdout}-- status {status}, stderr\n{stderr}\n")
+            .unwrap();
     }
     text
 }
@@ -66,4 +87,16 @@ fn no_text_is_kept_of_a_recording_that_is_gone() {
         let recording = fixtures("collected").join(recording.file_name().unwrap());
         assert!(recording.exists(), "{} has no recording", golden.display());
     }
+}
+
+#[test]
+fn where_sockets_have_no_numbers_one_is_to_be_named_by_its_ends() {
+    let recording = fixtures("collected").join("windows.json");
+    let show = |socket: &str| {
+        sockscope().args(["show", socket, "--replay"]).arg(&recording).output().unwrap()
+    };
+    let several = String::from_utf8(show("established").stderr).unwrap();
+    assert!(several.starts_with("sockscope: 2 sockets are that; name one by both of its ends"));
+    let one = show("127.0.0.1:8080->127.0.0.1:59830");
+    assert!(one.status.success(), "{}", String::from_utf8_lossy(&one.stderr));
 }

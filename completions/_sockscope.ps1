@@ -269,7 +269,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             [CompletionResult]::new('--leak', '--leak', [CompletionResultType]::ParameterName, 'Never close a connection whose client has ended its side: it stays in CLOSE_WAIT')
             [CompletionResult]::new('--reset', '--reset', [CompletionResultType]::ParameterName, 'Close connections by RST instead of FIN (SO_LINGER with 0 seconds)')
             [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Replace the socket that an earlier server left at a UNIX path')
-            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'One JSON object a line for each thing that happens')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'One JSON object a line for each thing that happens (see sockscope schema serve)')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
@@ -314,7 +314,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
             [CompletionResult]::new('--auto', '--auto', [CompletionResultType]::ParameterName, 'Go on by itself, with a pause after each step')
             [CompletionResult]::new('--step', '--step', [CompletionResultType]::ParameterName, 'Plain text instead of the full-screen page: wait for Enter after each step')
             [CompletionResult]::new('--script', '--script', [CompletionResultType]::ParameterName, 'Print a plain transcript without waiting (the default in a pipe)')
-            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object a step, without waiting')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object a step, without waiting (see sockscope schema demo)')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('quiz', 'quiz', [CompletionResultType]::ParameterValue, 'Find out what is wrong: causes of trouble, set up for real, with hints and points')
@@ -323,7 +323,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockscope' -ScriptBlock {
         'sockscope;demo;quiz' {
             [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'What decides the order by chance: the same number, the same quiz')
             [CompletionResult]::new('--list', '--list', [CompletionResultType]::ParameterName, 'Print the questions, one a line')
-            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object for each question, hint and answer')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object for each question, hint and answer (see sockscope schema quiz)')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break

@@ -817,7 +817,7 @@ _sockscope() {
             return 0
             ;;
         sockscope__subcmd__schema)
-            opts="-h --help list port why free show doctor pick wait connect"
+            opts="-h --help list port why free show doctor pick wait connect serve demo quiz"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -258,7 +258,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand --leak 'Never close a connection whose client has ended its side: it stays in CLOSE_WAIT'
             cand --reset 'Close connections by RST instead of FIN (SO_LINGER with 0 seconds)'
             cand --force 'Replace the socket that an earlier server left at a UNIX path'
-            cand --json 'One JSON object a line for each thing that happens'
+            cand --json 'One JSON object a line for each thing that happens (see sockscope schema serve)'
             cand -h 'Print help'
             cand --help 'Print help'
         }
@@ -300,7 +300,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
             cand --auto 'Go on by itself, with a pause after each step'
             cand --step 'Plain text instead of the full-screen page: wait for Enter after each step'
             cand --script 'Print a plain transcript without waiting (the default in a pipe)'
-            cand --json 'Print one JSON object a step, without waiting'
+            cand --json 'Print one JSON object a step, without waiting (see sockscope schema demo)'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
             cand quiz 'Find out what is wrong: causes of trouble, set up for real, with hints and points'
@@ -308,7 +308,7 @@ set edit:completion:arg-completer[sockscope] = {|@words|
         &'sockscope;demo;quiz'= {
             cand --seed 'What decides the order by chance: the same number, the same quiz'
             cand --list 'Print the questions, one a line'
-            cand --json 'Print one JSON object for each question, hint and answer'
+            cand --json 'Print one JSON object for each question, hint and answer (see sockscope schema quiz)'
             cand -h 'Print help'
             cand --help 'Print help'
         }

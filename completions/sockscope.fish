@@ -193,7 +193,7 @@ complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l hold -d 'D
 complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l leak -d 'Never close a connection whose client has ended its side: it stays in CLOSE_WAIT'
 complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l reset -d 'Close connections by RST instead of FIN (SO_LINGER with 0 seconds)'
 complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l force -d 'Replace the socket that an earlier server left at a UNIX path'
-complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l json -d 'One JSON object a line for each thing that happens'
+complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -l json -d 'One JSON object a line for each thing that happens (see sockscope schema serve)'
 complete -c sockscope -n "__fish_sockscope_using_subcommand serve" -s h -l help -d 'Print help'
 complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -s m -l message -d 'A line to send' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand connect" -s f -l file -d 'A file to send' -r -F
@@ -224,12 +224,12 @@ complete -c sockscope -n "__fish_sockscope_using_subcommand demo; and not __fish
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo; and not __fish_seen_subcommand_from quiz" -l auto -d 'Go on by itself, with a pause after each step'
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo; and not __fish_seen_subcommand_from quiz" -l step -d 'Plain text instead of the full-screen page: wait for Enter after each step'
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo; and not __fish_seen_subcommand_from quiz" -l script -d 'Print a plain transcript without waiting (the default in a pipe)'
-complete -c sockscope -n "__fish_sockscope_using_subcommand demo; and not __fish_seen_subcommand_from quiz" -l json -d 'Print one JSON object a step, without waiting'
+complete -c sockscope -n "__fish_sockscope_using_subcommand demo; and not __fish_seen_subcommand_from quiz" -l json -d 'Print one JSON object a step, without waiting (see sockscope schema demo)'
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo; and not __fish_seen_subcommand_from quiz" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo; and not __fish_seen_subcommand_from quiz" -a "quiz" -d 'Find out what is wrong: causes of trouble, set up for real, with hints and points'
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo; and __fish_seen_subcommand_from quiz" -l seed -d 'What decides the order by chance: the same number, the same quiz' -r
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo; and __fish_seen_subcommand_from quiz" -l list -d 'Print the questions, one a line'
-complete -c sockscope -n "__fish_sockscope_using_subcommand demo; and __fish_seen_subcommand_from quiz" -l json -d 'Print one JSON object for each question, hint and answer'
+complete -c sockscope -n "__fish_sockscope_using_subcommand demo; and __fish_seen_subcommand_from quiz" -l json -d 'Print one JSON object for each question, hint and answer (see sockscope schema quiz)'
 complete -c sockscope -n "__fish_sockscope_using_subcommand demo; and __fish_seen_subcommand_from quiz" -s h -l help -d 'Print help'
 complete -c sockscope -n "__fish_sockscope_using_subcommand doctor" -l self -d 'Examine sockscope itself: its rights, the kernel\'s answers, what a listing lacks'
 complete -c sockscope -n "__fish_sockscope_using_subcommand doctor" -l json -d 'One JSON document (see sockscope schema doctor)'

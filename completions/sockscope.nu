@@ -213,7 +213,7 @@ module completions {
     --leak                    # Never close a connection whose client has ended its side: it stays in CLOSE_WAIT
     --reset                   # Close connections by RST instead of FIN (SO_LINGER with 0 seconds)
     --force                   # Replace the socket that an earlier server left at a UNIX path
-    --json                    # One JSON object a line for each thing that happens
+    --json                    # One JSON object a line for each thing that happens (see sockscope schema serve)
     --help(-h)                # Print help
     address?: string          # Where to listen [default: a free port of 127.0.0.1]
   ]
@@ -262,7 +262,7 @@ module completions {
     --auto                    # Go on by itself, with a pause after each step
     --step                    # Plain text instead of the full-screen page: wait for Enter after each step
     --script                  # Print a plain transcript without waiting (the default in a pipe)
-    --json                    # Print one JSON object a step, without waiting
+    --json                    # Print one JSON object a step, without waiting (see sockscope schema demo)
     --code: string@"nu-complete sockscope demo code" # Show each call in this language, too
     --pause: string           # How long --auto pauses after each step
     --help(-h)                # Print help (see more with '--help')
@@ -273,7 +273,7 @@ module completions {
   export extern "sockscope demo quiz" [
     --list                    # Print the questions, one a line
     --seed: string            # What decides the order by chance: the same number, the same quiz
-    --json                    # Print one JSON object for each question, hint and answer
+    --json                    # Print one JSON object for each question, hint and answer (see sockscope schema quiz)
     --help(-h)                # Print help
     ...questions: string      # The questions, by number or name, in this order; without one, all in an order by chance
   ]
@@ -302,7 +302,7 @@ module completions {
   ]
 
   def "nu-complete sockscope schema of" [] {
-    [ "list" "port" "why" "free" "show" "doctor" "pick" "wait" "connect" ]
+    [ "list" "port" "why" "free" "show" "doctor" "pick" "wait" "connect" "serve" "demo" "quiz" ]
   }
 
   # Print the JSON Schema of what a command writes with --json

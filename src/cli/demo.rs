@@ -1,6 +1,7 @@
 //! `sockscope demo`: performs the lessons and shows each step: the call, what it returned, the rows
 //! of exactly the lesson's sockets, and one sentence.
 
+mod json;
 pub mod page;
 pub mod quiz;
 
@@ -11,18 +12,16 @@ use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{ArgGroup, Args, Subcommand};
-use serde::Serialize;
 
+pub(super) use self::json::schema;
 use crate::cli::demo::page::Left;
 use crate::cli::demo::quiz::QuizArgs;
 use crate::cli::{Exit, Io, command};
-use crate::demo::cast::{Program, Role};
 use crate::demo::code::{Language, code};
 use crate::demo::stage::Call;
 use crate::demo::{Lesson, Performance, Performed, lessons};
 use crate::platform;
 use crate::render::column::Column;
-use crate::render::json;
 use crate::render::names::ResolvedNames;
 use crate::render::sanitize;
 use crate::render::table::{self, TableOptions};
@@ -32,8 +31,6 @@ use crate::socket::Endpoint;
 const INDENT: &str = "  ";
 /// Clears the screen, and what was scrolled away.
 const CLEAR: &str = "\x1b[H\x1b[2J\x1b[3J";
-/// The version of the JSON.
-const SCHEMA: &str = "sockscope.demo/1";
 /// The word for every lesson.
 const EVERY: &str = "all";
 
@@ -57,7 +54,7 @@ pub struct DemoArgs {
     /// Print a plain transcript without waiting (the default in a pipe)
     #[arg(long)]
     pub script: bool,
-    /// Print one JSON object a step, without waiting
+    /// Print one JSON object a step, without waiting (see sockscope schema demo)
     #[arg(long)]
     pub json: bool,
     /// Show each call in this language, too
@@ -260,11 +257,7 @@ fn perform(
 /// Says that a lesson cannot be shown, and why.
 fn skipped(lesson: &Lesson, why: &str, pace: Pace, io: &mut Io<'_>) -> anyhow::Result<()> {
     match pace {
-        Pace::Json => {
-            let wire = WireSkipped { schema: SCHEMA, lesson: lesson.name, skipped: why };
-            serde_json::to_writer(&mut io.stdout, &wire)?;
-            writeln!(io.stdout)?;
-        }
+        Pace::Json => json::Line::skipped(lesson.name, why).write(io.stdout)?,
         Pace::Script => writeln!(io.stdout, "  (skipped: {why})\n")?,
         Pace::Step | Pace::Auto(_) => {
             write!(io.stdout, "{CLEAR}")?;
@@ -284,10 +277,7 @@ fn show(
     io: &mut Io<'_>,
 ) -> anyhow::Result<()> {
     match pace {
-        Pace::Json => {
-            serde_json::to_writer(&mut io.stdout, &Wire::of(step, language))?;
-            writeln!(io.stdout)?;
-        }
+        Pace::Json => json::Line::of(step, language).write(io.stdout)?,
         Pace::Script => {
             writeln!(io.stdout, "{}/{}", step.number, step.of)?;
             calls(step, language, ("", ""), io.stdout)?;
@@ -485,69 +475,6 @@ fn answer(io: &mut Io<'_>) -> io::Result<Option<String>> {
     let answer = line.trim();
     let stop = read == 0 || answer.eq_ignore_ascii_case("q");
     Ok((!stop).then(|| answer.to_owned()))
-}
-
-/// One step as JSON, schema `sockscope.demo/1`.
-#[derive(Serialize)]
-struct Wire<'a> {
-    schema: &'static str,
-    lesson: &'a str,
-    step: usize,
-    of: usize,
-    calls: Vec<WireCall<'a>>,
-    say: &'a str,
-    rows: Vec<WireRow<'a>>,
-    surprises: &'a [String],
-}
-
-/// A lesson that cannot be shown, in the same schema.
-#[derive(Serialize)]
-struct WireSkipped<'a> {
-    schema: &'static str,
-    lesson: &'a str,
-    skipped: &'a str,
-}
-
-#[derive(Serialize)]
-struct WireCall<'a> {
-    #[serde(flatten)]
-    call: &'a Call,
-    /// The lines of `--code`; absent without.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<Vec<String>>,
-}
-
-#[derive(Serialize)]
-struct WireRow<'a> {
-    role: &'a str,
-    program: Program,
-    socket: json::Socket<'a>,
-}
-
-impl<'a> Wire<'a> {
-    fn of(step: &'a Performed, language: Option<Language>) -> Self {
-        let calls = step
-            .calls
-            .iter()
-            .map(|call| WireCall { call, code: language.map(|language| code(call, language)) });
-        let rows = step.roles.iter().zip(&step.snapshot.entries);
-        Self {
-            schema: SCHEMA,
-            lesson: step.lesson,
-            step: step.number,
-            of: step.of,
-            calls: calls.collect(),
-            say: step.say,
-            rows: rows
-                .map(|(&Role { name: role, program }, entry)| WireRow {
-                    role,
-                    program,
-                    socket: json::Socket::from(entry),
-                })
-                .collect(),
-            surprises: &step.surprises,
-        }
-    }
 }
 
 #[cfg(test)]

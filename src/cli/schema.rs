@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::{Exit, Io, connect, pick, wait};
+use crate::cli::{Exit, Io, connect, demo, pick, serve, wait};
 use crate::render::{diagnosis, doctor, free, json, port, show};
 
 /// The arguments of `sockscope schema`.
@@ -27,6 +27,9 @@ pub enum Schema {
     Pick,
     Wait,
     Connect,
+    Serve,
+    Demo,
+    Quiz,
 }
 
 /// Writes the schema.
@@ -41,6 +44,9 @@ pub fn run(args: &SchemaArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         Schema::Pick => pick::schema(),
         Schema::Wait => wait::schema(),
         Schema::Connect => connect::schema(),
+        Schema::Serve => serve::schema(),
+        Schema::Demo => demo::schema(),
+        Schema::Quiz => demo::quiz::schema(),
     };
     io.stdout.write_all(schema.as_bytes())?;
     Ok(Exit::Found)

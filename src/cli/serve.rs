@@ -1,15 +1,17 @@
 //! `sockscope serve`: the echo server in a terminal.
 
+mod json;
+
 use std::io::{self, Write};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use clap::Args;
-use serde::Serialize;
 use tokio::select;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::json::schema;
 use crate::cli::args::{parse_duration, parse_size};
 use crate::cli::error::Failure;
 use crate::cli::{Exit, Io, runtime};
@@ -19,7 +21,6 @@ use crate::echo::event::{Event, Reason, Summary, Traffic};
 use crate::echo::listen::{ListenOptions, Listeners};
 use crate::echo::server::{Loss, ServerOptions, serve};
 use crate::platform::{clock, limits};
-use crate::snapshot::Timestamp;
 use crate::socket::{Endpoint, Protocol};
 
 /// The arguments of `sockscope serve`.
@@ -79,7 +80,7 @@ pub struct ServeArgs {
     /// Replace the socket that an earlier server left at a UNIX path
     #[arg(long)]
     pub force: bool,
-    /// One JSON object a line for each thing that happens
+    /// One JSON object a line for each thing that happens (see sockscope schema serve)
     #[arg(long)]
     pub json: bool,
 }
@@ -230,14 +231,6 @@ enum Log {
     Json,
 }
 
-/// A line of the JSON log.
-#[derive(Serialize)]
-struct Line<'a> {
-    at: Timestamp,
-    #[serde(flatten)]
-    event: &'a Event,
-}
-
 impl Log {
     /// Writes events until the server has stopped, or at the second interrupt.
     async fn follow(
@@ -283,8 +276,7 @@ impl Log {
         match self {
             Self::Text => writeln!(stdout, "{}", describe(event)),
             Self::Json => {
-                let line = Line { at: clock::now(), event };
-                writeln!(stdout, "{}", serde_json::to_string(&line)?)
+                json::write(clock::now(), event, stdout)
             }
         }
     }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 /// The program that makes a call. All play in this one process, but for the child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Program {
     /// Who listens.
@@ -23,6 +24,7 @@ impl Program {
 
 /// A socket's part in a lesson: its name, and the program whose it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Role {
     /// What the lesson calls the socket.
     pub name: &'static str,

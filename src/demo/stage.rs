@@ -29,6 +29,7 @@ use crate::socket::{Cookie, Endpoint, Family, Protocol};
 
 /// A call, and what it returned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Call {
     /// The program that made it.
     pub program: Program,
@@ -39,7 +40,7 @@ pub struct Call {
     /// The call as data: [`super::code::code`] writes it in a language.
     #[serde(skip)]
     pub invocation: Invocation,
-    /// What crossed between the programs because of it, in this order.
+    /// What crossed between the programs because of it, in this order; absent when nothing did.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub crossed: Vec<Crossing>,
 }

@@ -1,14 +1,16 @@
 //! What the server tells of itself while it runs: the lines of its log.
 
+use std::borrow::Cow;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use crate::socket::{Endpoint, Protocol};
 
 /// One thing that happened. Serialises as a flat object whose `event` says which.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
@@ -18,6 +20,7 @@ pub enum Event {
         protocol: Protocol,
         /// Where.
         #[serde(serialize_with = "endpoint")]
+        #[cfg_attr(feature = "cli", schemars(with = "Place<'_>"))]
         local: Endpoint,
     },
     /// An address was left out because this machine lacks its family.
@@ -26,6 +29,7 @@ pub enum Event {
         protocol: Protocol,
         /// Where not.
         #[serde(serialize_with = "endpoint")]
+        #[cfg_attr(feature = "cli", schemars(with = "Place<'_>"))]
         local: Endpoint,
         /// The system's answer.
         error: String,
@@ -38,9 +42,11 @@ pub enum Event {
         protocol: Protocol,
         /// This end.
         #[serde(serialize_with = "maybe_endpoint")]
+        #[cfg_attr(feature = "cli", schemars(with = "Option<Place<'_>>"))]
         local: Option<Endpoint>,
         /// The client's end; absent for a UNIX client, which seldom has a name.
         #[serde(serialize_with = "maybe_endpoint")]
+        #[cfg_attr(feature = "cli", schemars(with = "Option<Place<'_>>"))]
         peer: Option<Endpoint>,
     },
     /// A client's bytes were echoed. The first time at once, then at most once a second.
@@ -55,6 +61,7 @@ pub enum Event {
     Dropped {
         /// Who sent it.
         #[serde(serialize_with = "endpoint")]
+        #[cfg_attr(feature = "cli", schemars(with = "Place<'_>"))]
         peer: Endpoint,
         /// Which it was of all that came to this socket, from 1 on.
         datagram: u64,
@@ -68,6 +75,7 @@ pub enum Event {
         traffic: Traffic,
         /// How long it was there.
         #[serde(serialize_with = "as_seconds")]
+        #[cfg_attr(feature = "cli", schemars(with = "f64"))]
         seconds: Duration,
         /// Why.
         reason: Reason,
@@ -91,6 +99,7 @@ pub enum Event {
         error: String,
         /// When it is tried again; absent when at once.
         #[serde(rename = "retry_in_seconds", serialize_with = "maybe_as_seconds")]
+        #[cfg_attr(feature = "cli", schemars(with = "Option<f64>"))]
         retry_in: Option<Duration>,
     },
     /// The server was told to stop: it takes no more clients.
@@ -99,6 +108,7 @@ pub enum Event {
         open: usize,
         /// How long they may go on.
         #[serde(rename = "drain_seconds", serialize_with = "as_seconds")]
+        #[cfg_attr(feature = "cli", schemars(with = "f64"))]
         drain: Duration,
     },
     /// The server has stopped.
@@ -107,6 +117,7 @@ pub enum Event {
 
 /// What moved between the server and a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Traffic {
     /// Bytes received.
     pub received: u64,
@@ -116,6 +127,7 @@ pub struct Traffic {
 
 /// What moved in all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Summary {
     /// How many clients came.
     pub clients: u64,
@@ -128,6 +140,7 @@ pub struct Summary {
 
 /// Why a client is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reason {
@@ -141,23 +154,43 @@ pub enum Reason {
     Failed,
 }
 
-/// Writes an endpoint as the listing's JSON does: `{"address", "port"}` or `{"path"}`.
-fn endpoint<S: Serializer>(endpoint: &Endpoint, serializer: S) -> Result<S::Ok, S::Error> {
-    let mut map = serializer.serialize_map(None)?;
-    match endpoint {
-        Endpoint::Inet { address, port, .. } => {
-            map.serialize_entry("address", address)?;
-            map.serialize_entry("port", port)?;
+/// An endpoint, as the listing's JSON has it.
+#[derive(Debug, Default, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+struct Place<'a> {
+    /// The address; absent of a UNIX socket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<IpAddr>,
+    /// The port; absent of a UNIX socket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    /// The path; of a UNIX socket alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<Cow<'a, str>>,
+    /// The name in the abstract namespace; of a UNIX socket alone.
+    #[serde(rename = "abstract", skip_serializing_if = "Option::is_none")]
+    name: Option<Cow<'a, str>>,
+}
+
+impl<'a> From<&'a Endpoint> for Place<'a> {
+    fn from(endpoint: &'a Endpoint) -> Self {
+        match endpoint {
+            Endpoint::Inet { address, port, .. } => {
+                Self { address: Some(*address), port: Some(*port), ..Self::default() }
+            }
+            Endpoint::Path(path) => Self { path: Some(path.to_lossy()), ..Self::default() },
+            Endpoint::Abstract(name) => Self { name: Some(name.to_lossy()), ..Self::default() },
+            // Nobody echoes there.
+            Endpoint::Packet { .. }
+            | Endpoint::Netlink { .. }
+            | Endpoint::Vsock { .. }
+            | Endpoint::Xdp { .. } => Self::default(),
         }
-        Endpoint::Path(path) => map.serialize_entry("path", &path.to_lossy())?,
-        Endpoint::Abstract(name) => map.serialize_entry("abstract", &name.to_lossy())?,
-        // Nobody echoes there.
-        Endpoint::Packet { .. }
-        | Endpoint::Netlink { .. }
-        | Endpoint::Vsock { .. }
-        | Endpoint::Xdp { .. } => {}
     }
-    map.end()
+}
+
+fn endpoint<S: Serializer>(endpoint: &Endpoint, serializer: S) -> Result<S::Ok, S::Error> {
+    Place::from(endpoint).serialize(serializer)
 }
 
 #[expect(clippy::ref_option, reason = "the signature serde wants")]

@@ -32,8 +32,7 @@ fn play(prepare: impl Fn(&mut Command)) {
     for (lesson, output) in over {
         let output = output.unwrap();
         let stdout = String::from_utf8(output.stdout).unwrap();
-        let objects: Vec<Value> =
-            stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let objects: Vec<Value> = stdout.lines().map(support::conforming).collect();
         if let Some(why) = objects.first().and_then(|first| first["skipped"].as_str()) {
             support::skip(&format!("lesson {}: {why}", lesson.name));
             continue;

@@ -35,7 +35,7 @@ impl Server {
         loop {
             let mut line = String::new();
             assert!(self.log.read_line(&mut line).unwrap() > 0, "the log ended before {name}");
-            let event: Value = serde_json::from_str(&line).unwrap();
+            let event = support::conforming(&line);
             if event["event"] == name {
                 return event;
             }
@@ -69,7 +69,7 @@ fn connect(server: &Server, arguments: &[&str]) -> (Option<i32>, Value) {
     let mut command = support::sockscope();
     command.args(["connect", &server.address(), "--json"]).args(arguments);
     let output = support::output(&mut command);
-    (output.status.code(), serde_json::from_slice(&output.stdout).unwrap())
+    (output.status.code(), support::conforming(str::from_utf8(&output.stdout).unwrap()))
 }
 
 fn frame(content: &[u8]) -> Vec<u8> {

@@ -14,6 +14,9 @@ mod cli;
 mod close;
 #[cfg(target_os = "linux")]
 mod code;
+#[path = "../../src/render/json/conformance.rs"]
+#[expect(dead_code, reason = "the checks of the committed files are of the library's own tests")]
+mod conformance;
 #[cfg(target_os = "linux")]
 mod demo;
 #[cfg(target_os = "linux")]

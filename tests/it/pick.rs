@@ -56,7 +56,7 @@ fn what_is_picked_is_free_for_both_protocols_in_both_families() {
 fn json_has_the_ports_and_what_they_are_free_for() {
     let output =
         support::output(sockscope().args(["pick", "--json", "-n", "2", "-t", "-a", "::1"]));
-    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let answer: serde_json::Value = support::conforming(str::from_utf8(&output.stdout).unwrap());
     assert_eq!(answer["schema"], "sockscope.pick/1");
     assert_eq!(answer["protocols"], serde_json::json!(["tcp"]));
     assert_eq!(answer["address"], "::1");

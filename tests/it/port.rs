@@ -150,6 +150,9 @@ fn the_schemas_are_printed() {
         ("pick", "pick.schema.json"),
         ("wait", "wait.schema.json"),
         ("connect", "connect.schema.json"),
+        ("serve", "serve.schema.json"),
+        ("demo", "demo.schema.json"),
+        ("quiz", "quiz.schema.json"),
     ] {
         let output = support::output(sockscope().args(["schema", command]));
         let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(file);

@@ -50,7 +50,7 @@ impl Quiz {
 
     fn event(&mut self) -> Value {
         let line = self.stdout.next().unwrap_or_else(|| panic!("{}: no line", self.question.name));
-        serde_json::from_str(&line.unwrap()).unwrap()
+        support::conforming(&line.unwrap())
     }
 
     /// Ends its input and returns how it ended.

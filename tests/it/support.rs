@@ -2,11 +2,13 @@
 
 use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::net::{Ipv4Addr, TcpListener, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+use crate::conformance;
 
 /// The command under test, with a clean environment.
 pub(crate) fn sockscope() -> Command {
@@ -32,6 +34,20 @@ pub(crate) fn output(command: &mut Command) -> Output {
         String::from_utf8_lossy(&output.stderr)
     );
     output
+}
+
+/// Reads a line of JSON that names its schema, and fails where it is not as the committed one says.
+#[track_caller]
+pub(crate) fn conforming(line: &str) -> Value {
+    let document: Value =
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    let name = document["schema"].as_str().and_then(|name| name.strip_prefix("sockscope."));
+    let name = name.and_then(|name| name.strip_suffix("/1"));
+    let name = name.unwrap_or_else(|| panic!("no schema is named: {line}"));
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let schema = std::fs::read_to_string(docs.join(format!("{name}.schema.json"))).unwrap();
+    assert_eq!(conformance::fault_of(&document, &schema), None, "{name}: {line}");
+    document
 }
 
 /// What a run left.

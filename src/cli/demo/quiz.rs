@@ -1,5 +1,6 @@
 //! `sockscope demo quiz`: sets up causes of trouble for real, lets the learner find them, and counts.
 
+mod json;
 mod words;
 
 use std::hash::{BuildHasher as _, RandomState};
@@ -8,6 +9,7 @@ use std::io::{self, BufRead as _};
 use anyhow::Context as _;
 use clap::{Args, Parser as _};
 
+pub(in crate::cli) use self::json::schema;
 use self::words::{Page, Told};
 use crate::cli::error::{Failure, report};
 use crate::cli::terminal::Terminal;
@@ -50,7 +52,7 @@ pub struct QuizArgs {
     /// What decides the order by chance: the same number, the same quiz
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
-    /// Print one JSON object for each question, hint and answer
+    /// Print one JSON object for each question, hint and answer (see sockscope schema quiz)
     #[arg(long)]
     pub json: bool,
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 /// Why something does not work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the words below say it")]
 pub enum Cause {

@@ -11,6 +11,7 @@ use crate::demo::cast::Role;
 
 /// Something that crosses from one socket to another because of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Crossing {
     /// Whose it is. Not always the caller's: what was held back goes when the other side has read.
     pub from: Role,
@@ -24,6 +25,7 @@ pub struct Crossing {
 
 /// What crosses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Packet {

@@ -50,12 +50,13 @@ pub(crate) fn fault_of(document: &Value, schema: &str) -> Option<String> {
 /// schema uses, and stricter in that a field that is not in the schema is a fault.
 fn fault(value: &Value, schema: &Value, root: &Value) -> Option<String> {
     if let Some(Value::String(reference)) = schema.get("$ref") {
-        return fault(value, root.pointer(reference.trim_start_matches('#')).unwrap(), root);
+        let referred = root.pointer(reference.trim_start_matches('#')).unwrap();
+        return fault(value, &beside(schema, referred), root);
     }
     if let Some(Value::Array(choices)) = schema.get("anyOf").or(schema.get("oneOf")) {
         // What stands beside the choices holds too, such as the rest of a tagged object.
-        let faults: Vec<_> =
-            choices.iter().map_while(|choice| fault(value, choice, root)).collect();
+        let whole = |choice| fault(value, &beside(schema, choice), root);
+        let faults: Vec<_> = choices.iter().map_while(whole).collect();
         return (faults.len() == choices.len()).then(|| format!("no choice: {faults:?}"));
     }
     let wrong = |what: &str| Some(format!("{value}: {what} of {schema}"));
@@ -83,6 +84,20 @@ fn fault(value: &Value, schema: &Value, root: &Value) -> Option<String> {
     None
 }
 
+/// Returns a part of a schema, with the fields that stand beside it.
+fn beside(schema: &Value, part: &Value) -> Value {
+    let mut part = part.clone();
+    for key in ["properties", "required"] {
+        match (schema.get(key), part.get_mut(key)) {
+            (Some(Value::Object(common)), Some(Value::Object(own))) => own.extend(common.clone()),
+            (Some(Value::Array(common)), Some(Value::Array(own))) => own.extend(common.clone()),
+            (Some(common), _) => part[key] = common.clone(),
+            (None, _) => {}
+        }
+    }
+    part
+}
+
 fn object_fault(
     fields: &Map<String, Value>,
     properties: &Value,
@@ -107,6 +122,7 @@ fn is_a(value: &Value, wanted: &str) -> bool {
         "boolean" => value.is_boolean(),
         "string" => value.is_string(),
         "integer" => value.is_u64(),
+        "number" => value.is_number(),
         "array" => value.is_array(),
         "object" => value.is_object(),
         other => panic!("the schema says {other}"),

@@ -2,18 +2,14 @@
 
 use std::io;
 
-use serde::Serialize;
-
 use crate::cli::Io;
+use crate::cli::demo::quiz::json::{Choice, Event, Line, Numbered};
 use crate::demo::quiz::attempt::{Attempt, POINTS};
 use crate::demo::quiz::cause::Cause;
 use crate::demo::quiz::{Question, Scene};
-use crate::process::Pid;
 use crate::render::phrase;
 
 const INDENT: &str = "  ";
-/// The version of the JSON.
-const SCHEMA: &str = "sockscope.quiz/1";
 
 /// Something to say.
 #[derive(Debug, Clone, Copy)]
@@ -72,8 +68,7 @@ impl Page {
     /// Says something.
     pub(super) fn tell(&self, told: Told<'_>, io: &mut Io<'_>) -> anyhow::Result<()> {
         if self.json {
-            serde_json::to_writer(&mut io.stdout, &self.wire(told))?;
-            writeln!(io.stdout)?;
+            self.line(told).write(io.stdout)?;
         } else {
             self.write(told, io)?;
         }
@@ -127,7 +122,7 @@ impl Page {
         }
     }
 
-    fn wire<'a>(&self, told: Told<'a>) -> Wire<'a> {
+    fn line<'a>(&self, told: Told<'a>) -> Line<'a> {
         let event = match told {
             Told::Skipped { why } => Event::Skipped { why },
             Told::Question { scene, question, causes } => Event::Question {
@@ -152,7 +147,7 @@ impl Page {
                 wrong: attempt.wrong,
                 letter: letter(question, causes),
                 cause: question.cause(),
-                process: scene.culprit(),
+                process: scene.culprit().map(|pid| pid.0),
                 answer: scene.fill(question.answer),
                 command: shown.as_ref().map(|(command, _)| command.as_str()),
                 line: shown.as_ref().and_then(|(_, line)| line.as_deref()),
@@ -165,7 +160,7 @@ impl Page {
             number: self.number,
             questions: self.of,
         });
-        Wire { schema: SCHEMA, question, event }
+        Line::new(question, event)
     }
 }
 
@@ -234,68 +229,4 @@ fn solution(
 fn letter(question: &Question, causes: &[Cause]) -> Option<char> {
     let index = causes.iter().position(|&cause| Some(cause) == question.cause())?;
     ('a'..).nth(index)
-}
-
-/// One JSON object, schema `sockscope.quiz/1`.
-#[derive(Serialize)]
-struct Wire<'a> {
-    schema: &'static str,
-    #[serde(flatten)]
-    question: Option<Numbered>,
-    #[serde(flatten)]
-    event: Event<'a>,
-}
-
-#[derive(Serialize)]
-struct Numbered {
-    question: &'static str,
-    number: usize,
-    questions: usize,
-}
-
-#[derive(Serialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
-enum Event<'a> {
-    Skipped {
-        why: &'a str,
-    },
-    Question {
-        target: String,
-        symptom: String,
-        causes: Vec<Choice>,
-        asks_process: bool,
-    },
-    Hint {
-        hint: Option<&'a str>,
-    },
-    NotUnderstood {},
-    Judged {
-        cause: Option<bool>,
-        process: Option<bool>,
-        wrong: u32,
-    },
-    Solution {
-        solved: bool,
-        points: u32,
-        hints: usize,
-        wrong: u32,
-        letter: Option<char>,
-        cause: Option<Cause>,
-        process: Option<Pid>,
-        answer: String,
-        command: Option<&'a str>,
-        line: Option<&'a str>,
-    },
-    Total {
-        points: u32,
-        of: u32,
-        seed: u64,
-    },
-}
-
-#[derive(Serialize)]
-struct Choice {
-    letter: char,
-    cause: Cause,
-    words: String,
 }

@@ -275,9 +275,7 @@ impl Log {
     fn write(self, event: &Event, stdout: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::Text => writeln!(stdout, "{}", describe(event)),
-            Self::Json => {
-                json::write(clock::now(), event, stdout)
-            }
+            Self::Json => json::write(clock::now(), event, stdout),
         }
     }
 }

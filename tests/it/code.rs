@@ -175,6 +175,67 @@ fn rust() -> String {
     program
 }
 
+/// Go functions. Go wants each name used and none made twice: `:=` makes those that are new.
+fn go() -> String {
+    let mut program = format!(
+        "{}\n\nvar _, _, _ = exec.Command, os.Remove, time.Second\n",
+        Language::Go.prologue()
+    );
+    let mut lessons = String::new();
+    for (lesson, calls) in performed() {
+        let name = lesson.name;
+        writeln!(lessons, "    \"{name}\": lesson_{name},").unwrap();
+        writeln!(program, "\nfunc lesson_{name}() {{").unwrap();
+        program += "    var err error\n    var raw syscall.RawConn\n    _, _ = err, raw\n";
+        let mut known = BTreeSet::from(["err".to_owned(), "raw".to_owned()]);
+        for (number, call) in (1..).zip(calls) {
+            program += "    err = nil\n";
+            let mut asks = false;
+            for line in code(call, Language::Go) {
+                asks |= line.contains("err");
+                let made = line.split_once(" := ").filter(|_| !line.starts_with("for "));
+                let Some((names, rest)) = made else {
+                    writeln!(program, "    {line}").unwrap();
+                    continue;
+                };
+                let new: Vec<_> =
+                    names.split(", ").filter(|name| known.insert((*name).to_owned())).collect();
+                let makes = if new.is_empty() { "=" } else { ":=" };
+                writeln!(program, "    {names} {makes} {rest}").unwrap();
+                for name in new {
+                    writeln!(program, "    _ = {name}").unwrap();
+                }
+            }
+            let wanted = error(call).map_or("nil".to_owned(), |errno| format!("syscall.{errno}"));
+            if asks {
+                writeln!(program, "    check(\"{name}, call {number}\", err, {wanted})").unwrap();
+            }
+        }
+        program += "}\n";
+    }
+    elsewhere(&format!("{program}\nvar lessons = map[string]func(){{\n{lessons}}}\n"), "goes")
+}
+
+/// What the Go functions need beside: they end the program when a call answers otherwise.
+const GO_MAIN: &str = "package main
+
+import (\"errors\"; \"fmt\"; \"io\"; \"net\"; \"os\"; \"syscall\")
+
+func serve(connection net.Conn) {}
+
+func check(call string, got, wanted error) {
+    // The end of the stream is an error to Go.
+    if got == io.EOF { got = nil }
+    if errors.Is(got, wanted) { return }
+    var number syscall.Errno
+    errors.As(got, &number)
+    fmt.Printf(\"%s: %v, and not %v: errno %d\\n\", call, got, wanted, int(number))
+    os.Exit(1)
+}
+
+func main() { lessons[os.Args[1]]() }
+";
+
 /// Node functions.
 fn node() -> String {
     let mut program = format!("{}\n\nfunction serve(connection) {{}}\n", Language::Node.prologue());
@@ -334,7 +395,39 @@ fn every_lesson_is_a_node_program() {
     run(&["tcp", "clients"], &[&node_js, &file], &program);
 }
 
-/// There is no Go here to compile with: at least every argument has found its place, and braces pair up.
+#[test]
+fn every_lesson_is_a_go_program() {
+    let Some(go_tool) = tool("go") else { return };
+    let program = go();
+    let (folder, file) = write(&program, "lessons.go");
+    let main = folder.path().join("main.go");
+    std::fs::write(&main, GO_MAIN).unwrap();
+    let binary = folder.path().join("lessons");
+    let mut compile = Command::new(&go_tool);
+    compile.args(["build", "-o"]).arg(&binary).arg(&file).arg(&main);
+    // What it keeps between builds is not to be found in anybody's home.
+    compile.env("GOCACHE", concat!(env!("CARGO_TARGET_TMPDIR"), "/go")).env("GO111MODULE", "off");
+    succeeds(&mut compile, &program);
+    // Not those about SO_REUSEADDR, which Go always sets, about a bound client of UDP that connects later,
+    // which is one call here, and about the file of a UNIX socket that stays: Close() removes it.
+    let mut lessons = RUN.to_vec();
+    lessons.retain(|lesson| !["inuse", "udp", "unix"].contains(lesson));
+    run(&lessons, &[&binary], &program);
+}
+
+/// Those of a transcript stand four columns in, on a terminal of 80.
+#[test]
+fn no_line_is_too_long_for_a_terminal() {
+    let long = |text: &str| text.chars().count() > 80 - 4;
+    for language in Language::ALL {
+        let lines = performed().iter().flat_map(|(_, calls)| calls);
+        let lines = lines.flat_map(|call| code(call, language));
+        let lines = lines.chain(language.prologue().lines().map(str::to_owned));
+        assert_eq!(lines.filter(|line| long(line)).collect::<BTreeSet<_>>(), BTreeSet::new());
+    }
+}
+
+/// A line that is a comment is not looked at by any compiler, and nor is a tool that is not here.
 #[test]
 fn no_line_has_an_argument_left_out() {
     for (_, calls) in performed() {

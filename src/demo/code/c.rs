@@ -60,7 +60,9 @@ fn call(invocation: &Invocation) -> &'static str {
         Syscall::SendDescriptor { .. } => {
             "char control[CMSG_SPACE(sizeof(int))] = {0};\n\
              struct iovec byte = {\"!\", 1};\n\
-             struct msghdr message = {.msg_iov = &byte, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};\n\
+             struct msghdr message = {.msg_iov = &byte, .msg_iovlen = 1,\n\
+             \x20                        .msg_control = control,\n\
+             \x20                        .msg_controllen = sizeof control};\n\
              struct cmsghdr *rights = CMSG_FIRSTHDR(&message);\n\
              rights->cmsg_level = SOL_SOCKET;\n\
              rights->cmsg_type = SCM_RIGHTS;\n\
@@ -71,11 +73,15 @@ fn call(invocation: &Invocation) -> &'static str {
         Syscall::RecvDescriptor { .. } => {
             "char control[CMSG_SPACE(sizeof(int))], room;\n\
              struct iovec byte = {&room, 1};\n\
-             struct msghdr message = {.msg_iov = &byte, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};\n\
+             struct msghdr message = {.msg_iov = &byte, .msg_iovlen = 1,\n\
+             \x20                        .msg_control = control,\n\
+             \x20                        .msg_controllen = sizeof control};\n\
              recvmsg({socket}, &message, MSG_CMSG_CLOEXEC);\n\
              memcpy(&{other}, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(int));"
         }
-        Syscall::Poll { .. } => "struct pollfd ready[] = {{sockets}};\npoll(ready, {count}, -1);",
+        Syscall::Poll { .. } => {
+            "struct pollfd ready[] = {\n    {sockets}\n};\npoll(ready, {count}, -1);"
+        }
         Syscall::Unlink { .. } => "unlink(\"{path}\");",
         Syscall::Start { inherits: Some(_), .. } => {
             "pid_t child = fork();\n\
@@ -94,48 +100,72 @@ fn call(invocation: &Invocation) -> &'static str {
     }
 }
 
+/// An option: its value on a line of its own, so that none is too long.
+macro_rules! set {
+    ($level:literal, $option:literal, $value:literal, $type:literal) => {
+        concat!(
+            "setsockopt({socket}, ",
+            $level,
+            ", ",
+            $option,
+            ",\n           ",
+            $value,
+            ", sizeof(",
+            $type,
+            "));"
+        )
+    };
+}
+
 fn option(option: &SocketOption) -> &'static str {
     match option {
         SocketOption::ReuseAddress => {
-            "setsockopt({socket}, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));"
+            set!("SOL_SOCKET", "SO_REUSEADDR", "&(int){1}", "int")
         }
         SocketOption::ReusePort => {
-            "setsockopt({socket}, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int));"
+            set!("SOL_SOCKET", "SO_REUSEPORT", "&(int){1}", "int")
         }
         SocketOption::LingerZero => {
-            "setsockopt({socket}, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));"
+            set!("SOL_SOCKET", "SO_LINGER", "&(struct linger){1, 0}", "struct linger")
         }
         SocketOption::DeferAccept(_) => {
-            "setsockopt({socket}, IPPROTO_TCP, TCP_DEFER_ACCEPT, &(int){{value}}, sizeof(int));"
+            set!("IPPROTO_TCP", "TCP_DEFER_ACCEPT", "&(int){{value}}", "int")
         }
         SocketOption::SynCount(_) => {
-            "setsockopt({socket}, IPPROTO_TCP, TCP_SYNCNT, &(int){{value}}, sizeof(int));"
+            set!("IPPROTO_TCP", "TCP_SYNCNT", "&(int){{value}}", "int")
         }
         SocketOption::Keepalive => {
-            "setsockopt({socket}, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int));"
+            set!("SOL_SOCKET", "SO_KEEPALIVE", "&(int){1}", "int")
         }
         SocketOption::KeepaliveTimes { .. } => {
-            "setsockopt({socket}, IPPROTO_TCP, TCP_KEEPIDLE, &(int){{value}}, sizeof(int));\n\
-             setsockopt({socket}, IPPROTO_TCP, TCP_KEEPINTVL, &(int){{interval}}, sizeof(int));\n\
-             setsockopt({socket}, IPPROTO_TCP, TCP_KEEPCNT, &(int){{probes}}, sizeof(int));"
+            concat!(
+                set!("IPPROTO_TCP", "TCP_KEEPIDLE", "&(int){{value}}", "int"),
+                "\n",
+                set!("IPPROTO_TCP", "TCP_KEEPINTVL", "&(int){{interval}}", "int"),
+                "\n",
+                set!("IPPROTO_TCP", "TCP_KEEPCNT", "&(int){{probes}}", "int")
+            )
         }
         SocketOption::KeepaliveIdle(_) => {
-            "setsockopt({socket}, IPPROTO_TCP, TCP_KEEPIDLE, &(int){{value}}, sizeof(int));"
+            set!("IPPROTO_TCP", "TCP_KEEPIDLE", "&(int){{value}}", "int")
         }
         SocketOption::MinTtl(_) => {
-            "setsockopt({socket}, IPPROTO_IP, IP_MINTTL, &(int){{value}}, sizeof(int));"
+            set!("IPPROTO_IP", "IP_MINTTL", "&(int){{value}}", "int")
         }
         SocketOption::V6Only(_) => {
-            "setsockopt({socket}, IPPROTO_IPV6, IPV6_V6ONLY, &(int){{value}}, sizeof(int));"
+            set!("IPPROTO_IPV6", "IPV6_V6ONLY", "&(int){{value}}", "int")
         }
         SocketOption::LoopbackDevice => {
             "setsockopt({socket}, SOL_SOCKET, SO_BINDTODEVICE, \"lo\", 3);"
         }
         SocketOption::PortRange { .. } => {
-            "setsockopt({socket}, IPPROTO_IP, 51, &(unsigned){{last}U << 16 | {first}}, sizeof(int));  // IP_LOCAL_PORT_RANGE"
+            concat!(
+                "// 51: IP_LOCAL_PORT_RANGE\n",
+                set!("IPPROTO_IP", "51", "&(unsigned){{last}U << 16 | {first}}", "int")
+            )
         }
         SocketOption::ReceiveBuffer(_) => {
-            "setsockopt({socket}, SOL_SOCKET, SO_RCVBUF, &(int){{value}}, sizeof(int));"
+            set!("SOL_SOCKET", "SO_RCVBUF", "&(int){{value}}", "int")
         }
     }
 }
@@ -143,16 +173,19 @@ fn option(option: &SocketOption) -> &'static str {
 fn address(address: &Address) -> &'static str {
     match address {
         Address::Inet(at) if at.is_ipv4() => {
-            "struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons({port}), .sin_addr = {inet_addr(\"{ip}\")}};"
+            "struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons({port}),\n\
+             \x20                        .sin_addr = {inet_addr(\"{ip}\")}};"
         }
         Address::Inet(_) => {
-            "struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_port = htons({port})};\n\
+            "struct sockaddr_in6 at = {.sin6_family = AF_INET6,\n\
+             \x20                         .sin6_port = htons({port})};\n\
              inet_pton(AF_INET6, \"{ip}\", &at.sin6_addr);"
         }
         Address::Path(_) => "struct sockaddr_un at = {AF_UNIX, \"{path}\"};",
         // The length counts: with zeros behind it, it would be another name.
         Address::Abstract(_) => {
-            "struct { sa_family_t family; char name[1 + {length}]; } at = {AF_UNIX, \"\\0{name}\"};"
+            "struct { sa_family_t family; char name[1 + {length}]; } at =\n\
+             \x20   {AF_UNIX, \"\\0{name}\"};"
         }
     }
 }

@@ -8,12 +8,23 @@ pub(super) const DIALECT: Dialect = Dialect {
 package main
 
 import (
-\t\"net\"
-\t\"os\"
-\t\"os/exec\"
-\t\"syscall\"
-\t\"time\"
-)",
+    \"net\"
+    \"os\"
+    \"os/exec\"
+    \"syscall\"
+    \"time\"
+)
+
+// set is for options that package net has no name for. Its raw is what
+// SyscallConn() gives; for a socket that is not there yet, what Control of
+// net.ListenConfig or net.Dialer is given.
+func set(raw syscall.RawConn, level, option, value int) (err error) {
+    control := func(fd uintptr) {
+        err = syscall.SetsockoptInt(int(fd), level, option, value)
+    }
+    raw.Control(control)
+    return
+}",
     call,
     option,
     address,
@@ -29,31 +40,38 @@ fn call(invocation: &Invocation) -> &'static str {
         }
         Syscall::Socket { .. } => "// socket(): net.Listen() and net.Dial() make it",
         Syscall::Pair { .. } => {
-            "fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)\n\
-             {socket}, err := net.FileConn(os.NewFile(uintptr(fds[0]), \"{socket}\"))\n\
-             {other}, err := net.FileConn(os.NewFile(uintptr(fds[1]), \"{other}\"))"
+            "ends, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)\n\
+             {socket}, err := net.FileConn(os.NewFile(uintptr(ends[0]), \"{socket}\"))\n\
+             {other}, err := net.FileConn(os.NewFile(uintptr(ends[1]), \"{other}\"))"
         }
         Syscall::Bind(_) => match kind {
             Kind::Udp => {
-                "{socket}, err := net.ListenUDP(\"udp\", &net.UDPAddr{IP: net.ParseIP(\"{ip}\"), Port: {port}})"
+                "at := &net.UDPAddr{IP: net.ParseIP(\"{ip}\"), Port: {port}}\n\
+                 {socket}, err := net.ListenUDP(\"udp\", at)"
             }
             Kind::Tcp | Kind::TcpListener => {
-                "{socket}, err := net.Listen(\"tcp\", {address}) // socket(), bind() and listen()"
+                "// socket(), bind() and listen():\n\
+                 {socket}, err := net.Listen(\"tcp\", {address})"
             }
             Kind::Unix | Kind::UnixListener => {
-                "{socket}, err := net.Listen(\"unix\", {address}) // socket(), bind() and listen()"
+                "// socket(), bind() and listen():\n\
+                 {socket}, err := net.Listen(\"unix\", {address})"
             }
         },
         Syscall::Listen { .. } => {
-            "// listen(): net.Listen() has called it, with the system's largest backlog"
+            "// listen(): net.Listen() called it, with the system's largest backlog"
         }
         Syscall::Connect { blocking: true, .. } => match kind {
-            Kind::Udp => "{socket}, err := net.Dial(\"udp\", {address})",
+            Kind::Udp => {
+                "to := &net.UDPAddr{IP: net.ParseIP(\"{ip}\"), Port: {port}}\n\
+                 {socket}, err := net.DialUDP(\"udp\", nil, to)"
+            }
             Kind::Tcp | Kind::TcpListener => "{socket}, err := net.Dial(\"tcp\", {address})",
             Kind::Unix | Kind::UnixListener => "{socket}, err := net.Dial(\"unix\", {address})",
         },
         Syscall::Connect { blocking: false, .. } => {
-            "{socket}, err := net.DialTimeout(\"tcp\", {address}, time.Second) // until it is decided; see a goroutine"
+            "// it waits until it is decided, and its goroutine with it, but no thread\n\
+             {socket}, err := net.DialTimeout(\"tcp\", {address}, time.Second)"
         }
         Syscall::Accept { .. } => "{socket}, err := {other}.Accept()",
         Syscall::Shutdown => match kind {
@@ -64,20 +82,24 @@ fn call(invocation: &Invocation) -> &'static str {
         },
         Syscall::Close => "err = {socket}.Close()",
         Syscall::NonBlocking => {
-            "// every socket of package net is non-blocking: a goroutine waits, and no thread"
+            "// every socket of package net is non-blocking: goroutines wait, no thread"
         }
         Syscall::SetOption(_) => "{option}",
         Syscall::Send { .. } => "n, err := {socket}.Write([]byte({text}))",
         Syscall::SendBytes { .. } => {
-            "n, err := {socket}.Write(make([]byte, {length})) // goes on until all are sent"
+            "// it goes on until all are sent\n\
+             n, err := {socket}.Write(make([]byte, {length}))"
         }
         Syscall::SendTo { .. } => {
-            "n, err := {socket}.WriteTo([]byte({text}), &net.UDPAddr{IP: net.ParseIP(\"{ip}\"), Port: {port}})"
+            "to := &net.UDPAddr{IP: net.ParseIP(\"{ip}\"), Port: {port}}\n\
+             n, err := {socket}.WriteTo([]byte({text}), to)"
         }
         Syscall::Recv { .. } => "buffer := make([]byte, {most})\nn, err := {socket}.Read(buffer)",
         Syscall::SendDescriptor { .. } => {
             "file, err := {other}.(*net.TCPListener).File()\n\
-             {socket}.(*net.UnixConn).WriteMsgUnix([]byte(\"!\"), syscall.UnixRights(int(file.Fd())), nil)"
+             rights := syscall.UnixRights(int(file.Fd()))\n\
+             {socket}.(*net.UnixConn).WriteMsgUnix([]byte(\"!\"), rights, nil)\n\
+             err = file.Close() // File() had made a second descriptor"
         }
         Syscall::RecvDescriptor { .. } => {
             "control := make([]byte, syscall.CmsgSpace(4))\n\
@@ -87,20 +109,23 @@ fn call(invocation: &Invocation) -> &'static str {
              {other}, err := net.FileListener(os.NewFile(uintptr(fds[0]), \"{other}\"))"
         }
         Syscall::Poll { .. } => {
-            "for _, connection := range []net.Conn{{sockets}} {\n\
-             \tgo serve(connection) // a goroutine each: the runtime polls, and wakes the one that can read\n\
+            "// a goroutine each: the runtime polls, and wakes the one that can read\n\
+             for _, connection := range []net.Conn{{sockets}} {\n\
+             \x20   go serve(connection)\n\
              }"
         }
-        Syscall::Unlink { .. } => "err = os.Remove(\"{path}\") // Close() of the listener does it",
+        Syscall::Unlink { .. } => "// Close() of the listener does it\nerr = os.Remove(\"{path}\")",
         Syscall::Start { inherits: Some(_), .. } => {
             "file, err := {other}.(*net.TCPListener).File()\n\
              child := exec.Command(\"{program}\")\n\
              child.ExtraFiles = []*os.File{file} // inherited, as descriptor 3\n\
              stdin, err := child.StdinPipe()\n\
-             err = child.Start()"
+             err = child.Start()\n\
+             err = file.Close() // File() had made a second descriptor"
         }
         Syscall::Start { inherits: None, .. } => {
-            "child := exec.Command(\"{program}\")\nstdin, err := child.StdinPipe()\nerr = child.Start()"
+            "child := exec.Command(\"{program}\")\n\
+             stdin, err := child.StdinPipe()\nerr = child.Start()"
         }
         Syscall::Unshare => "err = syscall.Unshare(syscall.CLONE_NEWNET)",
         Syscall::Exit => "child.Process.Kill()\nchild.Wait()",
@@ -108,53 +133,47 @@ fn call(invocation: &Invocation) -> &'static str {
     }
 }
 
-/// An option that package net has no name for. Before bind() it is set in ListenConfig.Control.
-macro_rules! raw {
-    ($level:literal, $option:literal, $value:literal) => {
-        concat!(
-            "// raw: of net.ListenConfig.Control, or {socket}.SyscallConn()\n",
-            "raw.Control(func(fd uintptr) { syscall.SetsockoptInt(int(fd), syscall.",
-            $level,
-            ", ",
-            $option,
-            ", ",
-            $value,
-            ") })"
-        )
-    };
-}
-
 fn option(option: &SocketOption) -> &'static str {
     match option {
         SocketOption::ReuseAddress => "// SO_REUSEADDR: net.Listen() sets it",
-        SocketOption::ReusePort => raw!("SOL_SOCKET", "15 /* SO_REUSEPORT */", "1"),
+        SocketOption::ReusePort => "// 15: SO_REUSEPORT\nerr = set(raw, syscall.SOL_SOCKET, 15, 1)",
         SocketOption::LingerZero => "err = {socket}.(*net.TCPConn).SetLinger(0)",
         SocketOption::DeferAccept(_) => {
-            raw!("IPPROTO_TCP", "syscall.TCP_DEFER_ACCEPT", "{value}")
+            "err = set(raw, syscall.IPPROTO_TCP, syscall.TCP_DEFER_ACCEPT, {value})"
         }
-        SocketOption::SynCount(_) => raw!("IPPROTO_TCP", "syscall.TCP_SYNCNT", "{value}"),
+        SocketOption::SynCount(_) => {
+            "err = set(raw, syscall.IPPROTO_TCP, syscall.TCP_SYNCNT, {value})"
+        }
         SocketOption::Keepalive => "err = {socket}.(*net.TCPConn).SetKeepAlive(true)",
         SocketOption::KeepaliveTimes { .. } => {
-            "times := net.KeepAliveConfig{Enable: true, Idle: {value} * time.Second, Interval: {interval} * time.Second, Count: {probes}}\n\
-             err = {socket}.(*net.TCPConn).SetKeepAliveConfig(times) // from Go 1.23"
+            "// from Go 1.23 on SetKeepAliveConfig() does all three\n\
+             raw, err := {socket}.(*net.TCPConn).SyscallConn()\n\
+             err = set(raw, syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE, {value})\n\
+             err = set(raw, syscall.IPPROTO_TCP, syscall.TCP_KEEPINTVL, {interval})\n\
+             err = set(raw, syscall.IPPROTO_TCP, syscall.TCP_KEEPCNT, {probes})"
         }
         SocketOption::KeepaliveIdle(_) => {
-            "err = {socket}.(*net.TCPConn).SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: {value} * time.Second})"
+            "raw, err := {socket}.(*net.TCPConn).SyscallConn()\n\
+             err = set(raw, syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE, {value})"
         }
-        SocketOption::MinTtl(_) => raw!("IPPROTO_IP", "syscall.IP_MINTTL", "{value}"),
+        SocketOption::MinTtl(_) => "err = set(raw, syscall.IPPROTO_IP, syscall.IP_MINTTL, {value})",
         SocketOption::V6Only(false) => "// IPV6_V6ONLY 0: the network \"tcp\" of net.Listen()",
         SocketOption::V6Only(true) => {
             "// IPV6_V6ONLY 1: net.Listen(\"tcp6\", …) instead of \"tcp\""
         }
         SocketOption::LoopbackDevice => {
-            "// raw: of net.ListenConfig.Control\n\
-             raw.Control(func(fd uintptr) { syscall.SetsockoptString(int(fd), syscall.SOL_SOCKET, syscall.SO_BINDTODEVICE, \"lo\") })"
+            "// raw is what net.ListenConfig.Control gets\n\
+             raw.Control(func(fd uintptr) {\n\
+             \x20   syscall.SetsockoptString(\n\
+             \x20       int(fd), syscall.SOL_SOCKET, syscall.SO_BINDTODEVICE, \"lo\")\n\
+             })"
         }
         SocketOption::PortRange { .. } => {
-            raw!("IPPROTO_IP", "51 /* IP_LOCAL_PORT_RANGE */", "{last}<<16|{first}")
+            "// 51: IP_LOCAL_PORT_RANGE\n\
+             err = set(raw, syscall.IPPROTO_IP, 51, {last}<<16|{first})"
         }
         SocketOption::ReceiveBuffer(_) => {
-            raw!("SOL_SOCKET", "syscall.SO_RCVBUF", "{value}")
+            "err = set(raw, syscall.SOL_SOCKET, syscall.SO_RCVBUF, {value})"
         }
     }
 }

@@ -21,8 +21,9 @@ fn call(invocation: &Invocation) -> &'static str {
     let kind = invocation.kind;
     match &invocation.syscall {
         Syscall::Socket { .. } if kind.is_datagram() => {
-            "const {socket} = dgram.createSocket('udp4'); // the system's socket comes with bind() or connect()\n\
-                 const {socket}Datagrams = on({socket}, 'message');"
+            "// the system's socket comes with bind() or connect()\n\
+             const {socket} = dgram.createSocket('udp4');\n\
+             const {socket}Datagrams = on({socket}, 'message');"
         }
         Syscall::Socket { .. } => "// socket(): listen() and net.connect() make it",
         Syscall::Pair { .. } => "// socketpair(): Node has it for its child processes only",
@@ -31,7 +32,8 @@ fn call(invocation: &Invocation) -> &'static str {
             Kind::Tcp | Kind::TcpListener | Kind::Unix | Kind::UnixListener => {
                 "const {socket} = net.createServer({ allowHalfOpen: true });\n\
                  const {socket}Connections = on({socket}, 'connection');\n\
-                 {socket}.listen({address}); // socket(), bind() and listen()\n\
+                 // socket(), bind() and listen():\n\
+                 {socket}.listen({address});\n\
                  await once({socket}, 'listening');"
             }
         },
@@ -55,27 +57,32 @@ fn call(invocation: &Invocation) -> &'static str {
         Syscall::Send { .. } if kind.is_datagram() => "{socket}.send({text});",
         Syscall::Send { .. } => "{socket}.write({text});",
         Syscall::SendBytes { .. } => {
-            "{socket}.write(Buffer.alloc({length})); // false: the kernel's queue is full, Node keeps the rest"
+            "// false: the kernel's queue is full, and Node keeps the rest\n\
+             {socket}.write(Buffer.alloc({length}));"
         }
         Syscall::SendTo { .. } => "{socket}.send({text}, {port}, '{ip}');",
         Syscall::Recv { .. } if kind.is_datagram() => {
             "var [data, peer] = (await {socket}Datagrams.next()).value;"
         }
         Syscall::Recv { most: None } => {
-            "await once({socket}, 'readable');\nvar data = {socket}.read(); // null: the peer has closed"
+            "await once({socket}, 'readable');\n\
+             var data = {socket}.read(); // null: the peer has closed"
         }
         Syscall::Recv { most: Some(_) } => {
-            "await once({socket}, 'readable');\nvar data = {socket}.read({most}); // null while there is less"
+            "await once({socket}, 'readable');\n\
+             var data = {socket}.read({most}); // null while there is less"
         }
         Syscall::SendDescriptor { .. } => {
             "// sendmsg(SCM_RIGHTS): child.send('!', {other}), to a child process of Node's"
         }
         Syscall::RecvDescriptor { .. } => {
-            "// recvmsg(SCM_RIGHTS): process.on('message', (text, {other}) => …), in a child process"
+            "// recvmsg(SCM_RIGHTS), in a child process of Node's:\n\
+             // process.on('message', (text, {other}) => …)"
         }
         Syscall::Poll { .. } => {
-            "for (const connection of [{sockets}])\n\
-             \x20 connection.once('readable', () => serve(connection)); // the event loop polls for all"
+            "// the event loop polls for all:\n\
+             for (const connection of [{sockets}])\n\
+             \x20 connection.once('readable', () => serve(connection));"
         }
         Syscall::Unlink { .. } => "fs.unlinkSync('{path}'); // close() of the server does it",
         Syscall::Start { inherits: Some(_), .. } => {
@@ -99,7 +106,7 @@ fn option(option: &SocketOption) -> &'static str {
         }
         SocketOption::Keepalive => "{socket}.setKeepAlive(true);",
         SocketOption::KeepaliveTimes { .. } => {
-            "{socket}.setKeepAlive(true, {value} * 1000); // the other two cannot be chosen"
+            "// the other two cannot be chosen\n{socket}.setKeepAlive(true, {value} * 1000);"
         }
         SocketOption::KeepaliveIdle(_) => "{socket}.setKeepAlive(true, {value} * 1000);",
         SocketOption::V6Only(_) => "// IPV6_V6ONLY: listen({ …, ipv6Only: {bool} })",

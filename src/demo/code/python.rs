@@ -48,13 +48,14 @@ fn call(invocation: &Invocation) -> &'static str {
         }
         Syscall::Unlink { .. } => "os.unlink(\"{path}\")",
         Syscall::Start { inherits: Some(_), .. } => {
-            "child = subprocess.Popen([\"{program}\"], stdin=subprocess.PIPE, stdout={other})"
+            "child = subprocess.Popen(\n    [\"{program}\"], stdin=subprocess.PIPE, stdout={other}\n)"
         }
         Syscall::Start { inherits: None, .. } => {
             "child = subprocess.Popen([\"{program}\"], stdin=subprocess.PIPE)"
         }
         Syscall::Unshare => {
-            "ctypes.CDLL(None).unshare(0x40000000)  # CLONE_NEWNET; os.unshare() from 3.12"
+            "# CLONE_NEWNET; from Python 3.12 on os.unshare() does it\n\
+             ctypes.CDLL(None).unshare(0x40000000)"
         }
         Syscall::Exit => "child.kill()\nchild.wait()",
         Syscall::Why(_) => "# in a shell: sockscope why {authority}",
@@ -68,7 +69,8 @@ fn option(option: &SocketOption) -> &'static str {
         }
         SocketOption::ReusePort => "{socket}.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)",
         SocketOption::LingerZero => {
-            "{socket}.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(\"ii\", 1, 0))"
+            "linger = struct.pack(\"ii\", 1, 0)\n\
+             {socket}.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)"
         }
         SocketOption::DeferAccept(_) => {
             "{socket}.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, {value})"
@@ -95,7 +97,8 @@ fn option(option: &SocketOption) -> &'static str {
             "{socket}.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b\"lo\")"
         }
         SocketOption::PortRange { .. } => {
-            "{socket}.setsockopt(socket.IPPROTO_IP, 51, {last} << 16 | {first})  # IP_LOCAL_PORT_RANGE"
+            "# 51: IP_LOCAL_PORT_RANGE\n\
+             {socket}.setsockopt(socket.IPPROTO_IP, 51, {last} << 16 | {first})"
         }
         SocketOption::ReceiveBuffer(_) => {
             "{socket}.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, {value})"

@@ -6,7 +6,7 @@ use crate::demo::syscall::{Address, Invocation, SocketOption, Syscall};
 
 pub(super) const DIALECT: Dialect = Dialect {
     prologue: "\
-use std::io::{IoSlice, IoSliceMut, Read};
+use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -19,17 +19,17 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
 /// What socket2 has no name for.
-fn set(socket: &Socket, level: i32, option: i32, value: u32) -> std::io::Result<()> {
-    let (value, length) = ((&raw const value).cast(), size_of::<u32>() as u32);
-    match unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, value, length) } {
+fn set(to: &Socket, level: i32, option: i32, value: u32) -> io::Result<()> {
+    let (fd, value) = (to.as_raw_fd(), (&raw const value).cast());
+    match unsafe { libc::setsockopt(fd, level, option, value, 4) } {
         0 => Ok(()),
-        _ => Err(std::io::Error::last_os_error()),
+        _ => Err(io::Error::last_os_error()),
     }
 }",
     call,
     option,
     address,
-    each: "PollFd::new(&{socket}, PollFlags::IN)",
+    each: "&{socket}",
     name: variable,
 };
 
@@ -44,9 +44,9 @@ fn call(invocation: &Invocation) -> &'static str {
         Syscall::Pair { .. } => {
             "let ({socket}, {other}) = Socket::pair(Domain::UNIX, Type::STREAM, None)?;"
         }
-        Syscall::Bind(_) => "{socket}.bind(&{address})?;",
+        Syscall::Bind(_) => "let at = {address};\n{socket}.bind(&at)?;",
         Syscall::Listen { .. } => "{socket}.listen({backlog})?;",
-        Syscall::Connect { .. } => "{socket}.connect(&{address})?;",
+        Syscall::Connect { .. } => "let at = {address};\n{socket}.connect(&at)?;",
         Syscall::Accept { .. } => "let ({socket}, address) = {other}.accept()?;",
         Syscall::Shutdown => "{socket}.shutdown(Shutdown::Write)?;",
         Syscall::Close => "drop({socket});",
@@ -54,7 +54,9 @@ fn call(invocation: &Invocation) -> &'static str {
         Syscall::SetOption(_) => "{option}",
         Syscall::Send { .. } => "let sent = {socket}.send(b{text})?;",
         Syscall::SendBytes { .. } => "let sent = {socket}.send(&[0; {length}])?;",
-        Syscall::SendTo { .. } => "let sent = {socket}.send_to(b{text}, &{address})?;",
+        Syscall::SendTo { .. } => {
+            "let at = {address};\nlet sent = {socket}.send_to(b{text}, &at)?;"
+        }
         Syscall::Recv { .. } => {
             "let mut buffer = vec![0; {most}];\nlet received = (&{socket}).read(&mut buffer)?;"
         }
@@ -63,23 +65,38 @@ fn call(invocation: &Invocation) -> &'static str {
              let mut control = SendAncillaryBuffer::new(&mut space);\n\
              let rights = [{other}.as_fd()];\n\
              control.push(SendAncillaryMessage::ScmRights(&rights));\n\
-             rustix::net::sendmsg(&{socket}, &[IoSlice::new(b\"!\")], &mut control, SendFlags::empty())?;"
+             let parts = [IoSlice::new(b\"!\")];\n\
+             let flags = SendFlags::empty();\n\
+             rustix::net::sendmsg(&{socket}, &parts, &mut control, flags)?;"
         }
         Syscall::RecvDescriptor { .. } => {
             "let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];\n\
              let mut control = RecvAncillaryBuffer::new(&mut space);\n\
-             rustix::net::recvmsg(&{socket}, &mut [IoSliceMut::new(&mut [0])], &mut control, RecvFlags::empty())?;\n\
-             let Some(RecvAncillaryMessage::ScmRights(mut rights)) = control.drain().next() else { panic!() };\n\
+             let mut byte = [0];\n\
+             let mut parts = [IoSliceMut::new(&mut byte)];\n\
+             let flags = RecvFlags::empty();\n\
+             rustix::net::recvmsg(&{socket}, &mut parts, &mut control, flags)?;\n\
+             let message = control.drain().next();\n\
+             let Some(RecvAncillaryMessage::ScmRights(mut rights)) = message else {\n\
+             \x20   panic!(\"no descriptor\");\n\
+             };\n\
              let {other} = Socket::from(rights.next().unwrap());"
         }
-        Syscall::Poll { .. } => "let mut ready = [{sockets}];\npoll(&mut ready, None)?;",
+        Syscall::Poll { .. } => {
+            "let sockets = [{sockets}];\n\
+             let mut ready = sockets.map(|socket| PollFd::new(socket, PollFlags::IN));\n\
+             poll(&mut ready, None)?;"
+        }
         Syscall::Unlink { .. } => "std::fs::remove_file(\"{path}\")?;",
         Syscall::Start { inherits: Some(_), .. } => {
             "let inherited = OwnedFd::from({other}.try_clone()?);\n\
-             let mut child = Command::new(\"{program}\").stdin(Stdio::piped()).stdout(inherited).spawn()?;"
+             let mut command = Command::new(\"{program}\");\n\
+             command.stdin(Stdio::piped()).stdout(inherited);\n\
+             let mut child = command.spawn()?;"
         }
         Syscall::Start { inherits: None, .. } => {
-            "let mut child = Command::new(\"{program}\").stdin(Stdio::piped()).spawn()?;"
+            "let mut command = Command::new(\"{program}\");\n\
+             let mut child = command.stdin(Stdio::piped()).spawn()?;"
         }
         Syscall::Unshare => "unsafe { libc::unshare(libc::CLONE_NEWNET) };",
         Syscall::Exit => "child.kill()?;\nchild.wait()?;",
@@ -105,13 +122,15 @@ fn option(option: &SocketOption) -> &'static str {
              {socket}.set_tcp_keepalive(&times)?;"
         }
         SocketOption::KeepaliveIdle(_) => {
-            "{socket}.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs({value})))?;"
+            "let times = TcpKeepalive::new().with_time(Duration::from_secs({value}));\n\
+             {socket}.set_tcp_keepalive(&times)?;"
         }
         SocketOption::MinTtl(_) => "set(&{socket}, libc::IPPROTO_IP, libc::IP_MINTTL, {value})?;",
         SocketOption::V6Only(_) => "{socket}.set_only_v6({bool})?;",
         SocketOption::LoopbackDevice => "{socket}.bind_device(Some(b\"lo\"))?;",
         SocketOption::PortRange { .. } => {
-            "set(&{socket}, libc::IPPROTO_IP, 51, {last} << 16 | {first})?; // IP_LOCAL_PORT_RANGE"
+            "// 51: IP_LOCAL_PORT_RANGE\n\
+             set(&{socket}, libc::IPPROTO_IP, 51, {last} << 16 | {first})?;"
         }
         SocketOption::ReceiveBuffer(_) => "{socket}.set_recv_buffer_size({value})?;",
     }

@@ -29,13 +29,13 @@ pub(super) struct Line<'a> {
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
 enum What<'a> {
-    Step(Step<'a>),
+    Shown(Shown<'a>),
     Skipped(Skipped<'a>),
 }
 
 /// One step.
 #[derive(Serialize, JsonSchema)]
-struct Step<'a> {
+struct Shown<'a> {
     /// The number of the step, from 1 on.
     step: usize,
     /// How many steps the lesson has.
@@ -83,7 +83,7 @@ impl<'a> Line<'a> {
     pub(super) fn of(step: &'a Performed, language: Option<Language>) -> Self {
         let code = |call| language.map(|language| code(call, language));
         let rows = step.roles.iter().zip(&step.snapshot.entries);
-        let what = What::Step(Step {
+        let what = What::Shown(Shown {
             step: step.number,
             of: step.of,
             calls: step.calls.iter().map(|call| Call { call, code: code(call) }).collect(),

@@ -63,6 +63,7 @@ const NO_ROOM: &str = "peer's window closed";
 const QUEUE_FULL: &str = "queue full";
 const UNCONNECTED: &str = "unconnected";
 const CONNECTED: &str = "connected";
+const IN_NO_LIST: &str = "in no list";
 
 macro_rules! meanings {
     ($( $state:expr, $but:expr, $here:literal, $ends:literal, $when:expr, $acts:ident; )+) => {
@@ -148,11 +149,15 @@ meanings! {
     None, UNCONNECTED, "takes what anybody sends", "the owner's close", NEVER, Owner;
     None, CONNECTED, "takes what its peer sends; the peer need not know of it",
         "the owner's close", NEVER, Owner;
+    None, IN_NO_LIST,
+        "in none of the kernel's lists: neither bound nor connected, of a kind that no list has, or of a network namespace that was not read",
+        "the owner's bind, connect or close", NEVER, Owner;
 }
 
 /// Returns what the socket's situation means; `None` for a state this version does not know.
 pub fn explain(entry: &Entry) -> Option<&'static Meaning> {
     let but = match (entry.socket.state, &entry.ownership) {
+        (None, _) if entry.socket.protocol == Protocol::Other => IN_NO_LIST,
         (None, _) if entry.socket.peer.is_some() => CONNECTED,
         (None, _) => UNCONNECTED,
         (Some(_), _) if is_unaccepted(entry) => NOT_ACCEPTED,

@@ -84,11 +84,14 @@ pub enum Protocol {
     Vsock,
     /// Frames past most of the kernel, `AF_XDP` (linux/Documentation/networking/af_xdp.rst).
     Xdp,
+    /// Whatever is in none of the kernel's lists of sockets: neither bound nor connected, or of a kind
+    /// that no list has. All that is known of one is [`RareFacts::protocol_name`] and who holds it.
+    Other,
 }
 
 impl Protocol {
     /// Every protocol, in the order rows are sorted.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Tcp,
         Self::Mptcp,
         Self::Udp,
@@ -101,6 +104,7 @@ impl Protocol {
         Self::Netlink,
         Self::Vsock,
         Self::Xdp,
+        Self::Other,
     ];
 
     /// Returns the families whose sockets speak it.
@@ -118,6 +122,7 @@ impl Protocol {
             Self::Netlink => &[Family::Netlink],
             Self::Vsock => &[Family::Vsock],
             Self::Xdp => &[Family::Xdp],
+            Self::Other => &[Family::Other],
         }
     }
 
@@ -136,6 +141,7 @@ impl Protocol {
             Self::Netlink => "netlink",
             Self::Vsock => "vsock",
             Self::Xdp => "xdp",
+            Self::Other => "other",
         }
     }
 }
@@ -166,12 +172,22 @@ pub enum Family {
     Vsock,
     /// Frames past most of the kernel (`AF_XDP`).
     Xdp,
+    /// Not known: of a socket that is in none of the kernel's lists ([`Protocol::Other`]).
+    Other,
 }
 
 impl Family {
     /// Every family, in the order rows are sorted.
-    pub const ALL: [Self; 7] =
-        [Self::Inet, Self::Inet6, Self::Unix, Self::Packet, Self::Netlink, Self::Vsock, Self::Xdp];
+    pub const ALL: [Self; 8] = [
+        Self::Inet,
+        Self::Inet6,
+        Self::Unix,
+        Self::Packet,
+        Self::Netlink,
+        Self::Vsock,
+        Self::Xdp,
+        Self::Other,
+    ];
 
     /// Returns true for the families of IP.
     pub const fn is_ip(self) -> bool {
@@ -188,6 +204,7 @@ impl Family {
             Self::Netlink => "netlink",
             Self::Vsock => "vsock",
             Self::Xdp => "xdp",
+            Self::Other => "other",
         }
     }
 }
@@ -598,6 +615,10 @@ pub struct RareFacts {
     /// The service that made it, of those that its process runs (Windows).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<Text>,
+    /// The kernel's own name for its protocol, such as `TCP` or `ALG` (Linux, the attribute
+    /// `system.sockprotoname`); absent of all but [`Protocol::Other`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol_name: Option<Text>,
 }
 
 impl Empty for RareFacts {
@@ -609,6 +630,7 @@ impl Empty for RareFacts {
             interface: None,
             created: None,
             service: None,
+            protocol_name: None,
         };
         &EMPTY
     }
@@ -650,7 +672,8 @@ impl Socket {
     pub fn is_listening(&self) -> bool {
         match self.state {
             Some(state) => state == TcpState::Listen,
-            None => self.peer.is_none(),
+            // What others can reach is in a list of the kernel's.
+            None => self.peer.is_none() && self.protocol != Protocol::Other,
         }
     }
 }

@@ -65,7 +65,8 @@ impl fmt::Display for Test {
                 | Family::Packet
                 | Family::Netlink
                 | Family::Vsock
-                | Family::Xdp),
+                | Family::Xdp
+                | Family::Other),
             ) => {
                 write!(f, "family {family}")
             }

@@ -115,7 +115,14 @@ impl Hosts<'_> {
         let wrong_family = |address: IpAddr| match family {
             Some(Family::Inet) => address.is_ipv6(),
             Some(Family::Inet6) => address.is_ipv4(),
-            Some(Family::Unix | Family::Packet | Family::Netlink | Family::Vsock | Family::Xdp)
+            Some(
+                Family::Unix
+                | Family::Packet
+                | Family::Netlink
+                | Family::Vsock
+                | Family::Xdp
+                | Family::Other,
+            )
             | None => false,
         };
         if let Some(address) = parse_address(text, length.is_some()) {

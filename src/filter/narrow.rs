@@ -172,6 +172,7 @@ pub(super) fn widen(expression: &Expression, request: &mut Request) {
                 Test::Family(Family::Netlink) => &[Protocol::Netlink],
                 Test::Family(Family::Vsock) => &[Protocol::Vsock],
                 Test::Family(Family::Xdp) => &[Protocol::Xdp],
+                Test::Family(Family::Other) => &[Protocol::Other],
                 Test::Type(_) => &[Protocol::Unix, Protocol::Packet, Protocol::Netlink],
                 Test::Netns(_) | Test::Number(NumberKey::Netns, _) => {
                     request.netns = NetnsWish::All;

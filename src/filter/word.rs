@@ -79,6 +79,7 @@ pub(super) const FAMILIES: &[(Family, &[&str])] = &[
     (Family::Netlink, &["netlink"]),
     (Family::Vsock, &["vsock"]),
     (Family::Xdp, &["xdp"]),
+    (Family::Other, &["other"]),
 ];
 
 /// Every socket type's spellings.

@@ -35,6 +35,7 @@ mod sock_diag;
 pub(crate) mod stat;
 pub(crate) mod sys;
 mod unix_diag;
+mod unlisted;
 mod vsock_diag;
 mod xdp_diag;
 
@@ -73,8 +74,9 @@ impl Backend for Linux {
         };
         // For every namespace this look finds more of them, too: those that only a descriptor keeps.
         let nothing = HashSet::new();
-        let wanted = if request.owners { None } else { Some(&nothing) };
-        let (found, scan) = if request.owners || is_all {
+        let wants_unlisted = unlisted::are_wanted(request);
+        let wanted = if request.owners || wants_unlisted { None } else { Some(&nothing) };
+        let (found, scan) = if request.owners || wants_unlisted || is_all {
             let (found, scan) =
                 read_both(find_and_read, || owners::find(request.owners_by, wanted));
             (found, Some(scan))
@@ -85,9 +87,13 @@ impl Backend for Linux {
         let scan = scan.transpose().map_err(refused)?;
         collected.sockets = dump.sockets;
         collected.gaps = dump.gaps;
-        if let Some(scan) = scan {
+        if let Some(mut scan) = scan {
             if is_all {
                 add(&mut collected, namespaces.read_held(&scan.namespaces, request));
+            }
+            if wants_unlisted {
+                let found = unlisted::find(&collected.sockets, &mut scan, &namespaces);
+                add(&mut collected, found);
             }
             if request.owners {
                 find_owners(&mut collected, &namespaces, scan, request);
@@ -199,7 +205,7 @@ fn find_missed(
     if !left.is_empty() {
         let wanted = inodes(&left);
         if !scan.has_own_tables {
-            let threads = owners::threads::scan(&wanted, deadline);
+            let threads = owners::threads::scan(Some(&wanted), deadline);
             holders.extend(match_holders(&left, threads.holdings));
             scan.rings.extend(threads.rings);
             gaps.extend(threads.gaps);

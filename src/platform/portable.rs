@@ -195,9 +195,12 @@ fn flags(tables: &[Table]) -> (AddressFamilyFlags, ProtocolFlags) {
         families |= match table.family {
             Family::Inet => AddressFamilyFlags::IPV4,
             Family::Inet6 => AddressFamilyFlags::IPV6,
-            Family::Unix | Family::Packet | Family::Netlink | Family::Vsock | Family::Xdp => {
-                AddressFamilyFlags::empty()
-            }
+            Family::Unix
+            | Family::Packet
+            | Family::Netlink
+            | Family::Vsock
+            | Family::Xdp
+            | Family::Other => AddressFamilyFlags::empty(),
         };
         protocols |= match table.protocol {
             Protocol::Tcp => ProtocolFlags::TCP,
@@ -211,7 +214,8 @@ fn flags(tables: &[Table]) -> (AddressFamilyFlags, ProtocolFlags) {
             | Protocol::Sctp
             | Protocol::Icmp
             | Protocol::Vsock
-            | Protocol::Xdp => ProtocolFlags::empty(),
+            | Protocol::Xdp
+            | Protocol::Other => ProtocolFlags::empty(),
         };
     }
     (families, protocols)

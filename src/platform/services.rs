@@ -135,7 +135,8 @@ const fn ports_of(protocol: Protocol) -> Option<Protocol> {
         | Protocol::Sctp
         | Protocol::Icmp
         | Protocol::Vsock
-        | Protocol::Xdp => None,
+        | Protocol::Xdp
+        | Protocol::Other => None,
     }
 }
 

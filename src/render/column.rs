@@ -103,7 +103,8 @@ columns! {
     /// The protocol, with a 6 for a socket of the IPv6 family, as netstat writes it.
     Proto "PROTO" ["proto", "protocol", "netid"] Left 9 None, proto;
     /// The local address and port, as the kernel has them; the path or `@name` of a UNIX socket;
-    /// what a packet socket hears (`arp%eth0`); the protocol and port of a netlink socket.
+    /// what a packet socket hears (`arp%eth0`); the protocol and port of a netlink socket; the kernel's
+    /// name for what is in none of its lists (`protocol:TCP`).
     Local "LOCAL" ["local", "src"] Left 8 Some(15), local;
     /// The peer's address and port; the path or `@name` of a UNIX peer, or `socket:[inode]` when it
     /// has none; `-` when unconnected.
@@ -119,7 +120,7 @@ columns! {
     /// The peer's address alone.
     PeerAddress "PADDR" ["peer_address", "paddr", "raddr"] Left 3 Some(9), peer_address;
     /// The address family of the socket: `inet`, `inet6`, `unix`, `packet`, `netlink`, `vsock`,
-    /// `xdp`.
+    /// `xdp`, `other`.
     Family "FAMILY" ["family", "af"] Left 2 None, family;
     /// The type of the socket, where its family has several: `stream`, `dgram`, `seqpacket`.
     Type "TYPE" ["type", "socket_type"] Left 4 None, socket_type;

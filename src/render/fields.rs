@@ -148,7 +148,8 @@ impl Set<'_> {
             | Protocol::Netlink
             | Protocol::Icmp
             | Protocol::Vsock
-            | Protocol::Xdp => false,
+            | Protocol::Xdp
+            | Protocol::Other => false,
         };
         match (has_ports, socket.family) {
             (true, Family::Inet) => self.push('t', "IPv4"),
@@ -158,6 +159,7 @@ impl Set<'_> {
             (_, Family::Netlink) => self.push('t', "netlink"),
             (_, Family::Vsock) => self.push('t', "vsock"),
             (_, Family::Xdp) => self.push('t', "xdp"),
+            (_, Family::Other) => self.push('t', "sock"),
             (false, Family::Inet | Family::Inet6) => self.push('t', socket.protocol),
         }
         // lsof's DEVICE of an IP socket is its inode; NODE is then the protocol.
@@ -243,7 +245,11 @@ impl fmt::Display for Name<'_> {
             Some(local) => write_end(local, f)?,
             None if socket.protocol == Protocol::Unix => f.write_str("socket")?,
             None => {
-                write!(f, "protocol: {}", socket.protocol.name().to_ascii_uppercase())?;
+                f.write_str("protocol: ")?;
+                match &socket.rare.protocol_name {
+                    Some(name) => write!(f, "{}", Escaped(name.as_bytes()))?,
+                    None => f.write_str(&socket.protocol.name().to_ascii_uppercase())?,
+                }
             }
         }
         match &socket.peer {

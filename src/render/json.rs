@@ -78,6 +78,10 @@ impl Serialize for Sockets<'_> {
 pub struct Socket<'a> {
     /// The protocol spoken.
     pub protocol: Protocol,
+    /// The kernel's own name for the protocol, as in `TCP`, `UDPv6` or `ALG`; absent of all but
+    /// `other`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol_name: Option<Cow<'a, str>>,
     /// The address family of the socket; its addresses may be IPv4-mapped on `inet6`.
     pub family: Family,
     /// The type of the socket; null where the protocol has only one.
@@ -158,6 +162,7 @@ impl<'a> From<&'a Entry> for Socket<'a> {
         let (netns_name, netns_name_hex) = name(netns_name.as_ref());
         Self {
             protocol: socket.protocol,
+            protocol_name: socket.rare.protocol_name.as_ref().map(Text::to_lossy),
             family: socket.family,
             socket_type: socket.socket_type,
             state: socket.state,

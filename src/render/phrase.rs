@@ -98,6 +98,9 @@ pub fn end(end: Option<&Endpoint>) -> String {
 pub fn ends(socket: &Socket) -> String {
     match &socket.peer {
         Some(peer) => format!("{}->{}", end(socket.local.as_ref()), end(Some(peer))),
+        None if let Some(name) = &socket.rare.protocol_name => {
+            format!("protocol: {}", sanitize::text(name))
+        }
         None => end(socket.local.as_ref()),
     }
 }

@@ -140,7 +140,10 @@ fn ends(socket: &Socket) -> String {
         end.as_ref().map(|end| sanitize::string(&end.to_string()).into_owned())
     };
     let six = if socket.family == Family::Inet6 { "6" } else { "" };
-    let local = end(&socket.local).unwrap_or_else(|| "without a name".to_owned());
+    let local = end(&socket.local).unwrap_or_else(|| match &socket.rare.protocol_name {
+        Some(name) => format!("protocol: {}", sanitize::text(name)),
+        None => "without a name".to_owned(),
+    });
     let peer = end(&socket.peer).map_or_else(String::new, |peer| format!(" -> {peer}"));
     format!("{}{six} {local}{peer}", socket.protocol)
 }

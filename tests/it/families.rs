@@ -1,9 +1,9 @@
-//! Protocols that the plain listing leaves out, made for real: MPTCP beside `ss -M`, pings, and what this
-//! kernel cannot list.
+//! Protocols that the plain listing leaves out, made for real: MPTCP beside `ss -M`, pings, what this
+//! kernel cannot list, and what no kernel lists beside `lsof`.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::process::Command;
 
 use rustix::net::{
@@ -152,4 +152,108 @@ fn what_this_kernel_cannot_list_is_a_gap_when_it_is_asked_for_or_may_be_there() 
     let hidden = [("AF_VSOCK", "vsock"), ("XDP", "xdp")];
     let hidden = hidden.into_iter().filter(|(name, word)| makes(*name) && gaps(word) == 1);
     assert_eq!(gaps("all"), hidden.count());
+}
+
+/// Sockets of this process that are in none of the kernel's lists, each with the kernel's name for it.
+fn unlisted() -> Vec<(&'static str, OwnedFd)> {
+    let of = |name, family, kind| {
+        let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None);
+        socket.ok().map(|socket| (name, socket))
+    };
+    let (stream, dgram) = (SocketType::STREAM, SocketType::DGRAM);
+    let sockets = [
+        of("TCP", AddressFamily::INET, stream),
+        of("TCPv6", AddressFamily::INET6, stream),
+        of("UDP", AddressFamily::INET, dgram),
+        of("UDPv6", AddressFamily::INET6, dgram),
+        // Not every kernel has it.
+        of("ALG", AddressFamily::from_raw(38), SocketType::SEQPACKET),
+    ];
+    sockets.into_iter().flatten().collect()
+}
+
+#[test]
+fn a_socket_in_none_of_the_kernel_s_lists_goes_by_the_name_of_its_protocol() {
+    let name = "families::a_socket_in_none_of_the_kernel_s_lists_goes_by_the_name_of_its_protocol";
+    in_netns(name, || {
+        let pid = std::process::id().to_string();
+        let sockets = unlisted();
+        let mut expected: Vec<Value> = Vec::new();
+        for (name, socket) in &sockets {
+            let inode = rustix::fs::fstat(socket).unwrap().st_ino;
+            expected.push(json!([name, inode, socket.as_raw_fd(), "fd"]));
+        }
+        // What is in a list is not here.
+        let _unix = std::os::unix::net::UnixDatagram::unbound().unwrap();
+        let bound = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let others = |args: &[&str]| {
+            let rows = support::list(&[&["--pid", &pid], args].concat());
+            let mut facts = Vec::new();
+            for row in rows.iter().filter(|row| row["protocol"] == "other") {
+                assert_eq!((&row["uid"], &row["state"]), (&json!(0), &Value::Null), "{row:#}");
+                assert!(row["local"].is_null() && row["netns"].is_null(), "{row:#}");
+                let owner = &row["owners"][0];
+                assert_eq!(owner["pid"].to_string(), pid, "{row:#}");
+                facts.push(json!([row["protocol_name"], row["inode"], owner["fd"], owner["via"]]));
+            }
+            facts.retain(|fact| expected.contains(fact));
+            facts.sort_by_key(|fact| fact[1].as_u64());
+            facts
+        };
+        assert_eq!(others(&["-A", "other", "--owners", "proc"]), expected);
+        assert_eq!(others(&["-A", "all"]), expected);
+        assert_eq!(others(&["family other"]), expected);
+        let mut by_bpf = support::sockscope();
+        by_bpf.args(["list", "-A", "other", "--owners", "bpf"]);
+        if by_bpf.output().unwrap().status.code() == Some(2) {
+            skip("needs CAP_BPF and CAP_PERFMON");
+        } else {
+            assert_eq!(others(&["-A", "other", "--owners", "bpf"]), expected);
+        }
+        assert_eq!(others(&[]), [] as [Value; 0], "only when asked for");
+        assert_eq!(others(&["-A", "all", "-l"]), [] as [Value; 0], "nobody can reach one");
+
+        let all = support::list(&["-A", "all", "--pid", &pid]);
+        let udp: Vec<&Value> = all.iter().filter(|row| row["protocol"] == "udp").collect();
+        let port = bound.local_addr().unwrap().port();
+        assert_eq!((udp.len(), &udp[0]["local"]["port"]), (1, &json!(port)));
+        let mut inodes: Vec<&Value> = all.iter().map(|row| &row["inode"]).collect();
+        inodes.sort_by_key(|inode| inode.as_u64());
+        inodes.dedup();
+        assert_eq!(inodes.len(), all.len(), "none is there twice: {all:#?}");
+
+        let inode = expected[0][1].to_string();
+        let page = support::ran(support::sockscope().args(["show", &inode]));
+        assert!(page.stdout.contains("other protocol: TCP\n"), "{page:?}");
+        assert!(page.stdout.contains("in none of the kernel's lists"), "{page:?}");
+        let closed =
+            support::ran(support::sockscope().args(["close", &format!("inode {inode}"), "--yes"]));
+        assert_eq!(closed.code, Some(2), "{closed:?}");
+    });
+}
+
+#[test]
+fn the_sockets_in_no_list_are_those_that_lsof_knows_by_their_protocol_alone() {
+    let name = "families::the_sockets_in_no_list_are_those_that_lsof_knows_by_their_protocol_alone";
+    in_netns(name, || {
+        let Some(lsof) = program("lsof") else { return skip("needs lsof") };
+        let pid = std::process::id().to_string();
+        let _sockets = unlisted();
+        let of = |output: std::process::Output| {
+            let text = String::from_utf8(output.stdout).unwrap();
+            // A set of fields begins with f.
+            let files = text.split("\nf").skip(1).map(str::to_owned);
+            files
+                .filter(|file| file.contains("\ntsock\n"))
+                .map(|file| file.trim_end().to_owned())
+                .collect::<BTreeSet<String>>()
+        };
+        let theirs =
+            of(support::output(Command::new(lsof).args(["-w", "-a", "-p", &pid, "-F", "ftin"])));
+        let mut ours = support::sockscope();
+        let ours =
+            of(support::output(ours.args(["list", "-A", "other", "--pid", &pid, "-F", "ftin"])));
+        assert!(ours.len() >= 4, "{ours:?}");
+        assert_eq!(ours, theirs);
+    });
 }

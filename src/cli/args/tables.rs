@@ -31,6 +31,7 @@ const TABLES: &[Table] = &[
     VSOCK_DGRAM,
     VSOCK_SEQPACKET,
     (Protocol::Xdp, None),
+    (Protocol::Other, None),
 ];
 
 const UNIX_STREAM: Table = (Protocol::Unix, Some(SocketType::Stream));
@@ -96,6 +97,7 @@ const WORDS: &[(&str, Meaning)] = &[
     ("vsock_dgram", Meaning::One(VSOCK_DGRAM)),
     ("v_dgr", Meaning::One(VSOCK_DGRAM)),
     ("xdp", Meaning::Protocols(&[Protocol::Xdp])),
+    ("other", Meaning::Protocols(&[Protocol::Other])),
 ];
 
 impl Tables {
@@ -192,10 +194,10 @@ mod tests {
 
     #[test]
     fn an_exclusion_alone_excludes_from_everything() {
-        assert_eq!(filter("!unix"), filter("inet,icmp,packet,netlink,vsock,xdp"));
+        assert_eq!(filter("!unix"), filter("inet,icmp,packet,netlink,vsock,xdp,other"));
         assert_eq!(filter("inet,!tcp,!raw"), "mptcp or udp or udplite or sctp");
         assert_eq!(
-            filter("!inet,!icmp,!unix_stream,!packet,!netlink,!vsock,!xdp"),
+            filter("!inet,!icmp,!unix_stream,!packet,!netlink,!vsock,!xdp,!other"),
             "unix and (type dgram or type seqpacket)"
         );
     }

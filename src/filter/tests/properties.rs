@@ -164,7 +164,9 @@ fn entries() -> impl Strategy<Value = Entry> {
             (socket.local, socket.peer) = match family {
                 Family::Inet | Family::Inet6 => (local, peer),
                 Family::Unix => (unix, None),
-                Family::Packet | Family::Netlink | Family::Vsock | Family::Xdp => (None, None),
+                Family::Packet | Family::Netlink | Family::Vsock | Family::Xdp | Family::Other => {
+                    (None, None)
+                }
             };
             Entry {
                 socket,

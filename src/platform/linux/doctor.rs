@@ -166,8 +166,8 @@ fn diag(protocol: Protocol) -> Option<Fact> {
         Protocol::Netlink => ("diag-netlink", "netlink_diag"),
         Protocol::Vsock => ("diag-vsock", "vsock_diag"),
         Protocol::Xdp => ("diag-xdp", "xsk_diag"),
-        // These are in /proc/net alone.
-        Protocol::Icmp => return None,
+        // These are in /proc/net alone, and in none.
+        Protocol::Icmp | Protocol::Other => return None,
     };
     Some(match sock_diag::ask(protocol) {
         Ok(()) => Fact::new(about, true, "answers"),

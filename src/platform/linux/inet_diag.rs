@@ -132,7 +132,8 @@ pub(crate) const fn protocol_number(protocol: Protocol) -> Option<u16> {
         | Protocol::Packet
         | Protocol::Netlink
         | Protocol::Vsock
-        | Protocol::Xdp => None,
+        | Protocol::Xdp
+        | Protocol::Other => None,
     }
 }
 
@@ -148,9 +149,12 @@ pub(crate) fn encode_request(
     let family = match family {
         Family::Inet => AF_INET,
         Family::Inet6 => AF_INET6,
-        Family::Unix | Family::Packet | Family::Netlink | Family::Vsock | Family::Xdp => {
-            return None;
-        }
+        Family::Unix
+        | Family::Packet
+        | Family::Netlink
+        | Family::Vsock
+        | Family::Xdp
+        | Family::Other => return None,
     };
     let mut body = encode_header(family, protocol, extensions, states, SockId::ANY)?;
     push_ports(&mut body, ports)?;
@@ -190,9 +194,12 @@ pub(crate) fn encode_exact(socket: &Socket) -> Option<Vec<u8>> {
     let family = match socket.family {
         Family::Inet => AF_INET,
         Family::Inet6 => AF_INET6,
-        Family::Unix | Family::Packet | Family::Netlink | Family::Vsock | Family::Xdp => {
-            return None;
-        }
+        Family::Unix
+        | Family::Packet
+        | Family::Netlink
+        | Family::Vsock
+        | Family::Xdp
+        | Family::Other => return None,
     };
     let (source, source_port) = encode_end(socket.local.as_ref())?;
     let (destination, destination_port) = encode_end(socket.peer.as_ref())?;
@@ -350,7 +357,8 @@ fn decode_state(row: &DiagMessage, attributes: &[u8], protocol: Protocol) -> Opt
         | Protocol::Packet
         | Protocol::Netlink
         | Protocol::Vsock
-        | Protocol::Xdp => None,
+        | Protocol::Xdp
+        | Protocol::Other => None,
     }
 }
 
@@ -381,7 +389,8 @@ fn decode_address(bytes: [u8; 16], family: Family) -> IpAddr {
         | Family::Packet
         | Family::Netlink
         | Family::Vsock
-        | Family::Xdp => Ipv6Addr::from(bytes).into(),
+        | Family::Xdp
+        | Family::Other => Ipv6Addr::from(bytes).into(),
     }
 }
 

@@ -131,6 +131,11 @@ impl Namespaces {
         self.known.len()
     }
 
+    /// Returns the numbers of those known.
+    pub(super) fn ids(&self) -> impl Iterator<Item = NetnsId> {
+        self.known.keys().copied()
+    }
+
     /// Returns the one this thread is in.
     pub(super) const fn current(&self) -> Option<NetnsId> {
         self.current

@@ -70,6 +70,9 @@ struct Table {
     family: Family,
 }
 
+/// Why a table is missing that only some kernels have.
+pub(super) const CANNOT_LIST: &str = "this kernel cannot list them";
+
 /// The tables of TCP.
 const TCP: [Table; 2] = [
     Table { protocol: Protocol::Tcp, family: Family::Inet },
@@ -86,7 +89,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// Returns the tables a request needs.
+/// Returns the tables a request needs. Of [`Protocol::Other`] there is none: see [`super::unlisted`].
 fn tables(request: &Request) -> impl Iterator<Item = Table> {
     let of = |&protocol: &Protocol| {
         request.families.iter().map(move |&family| Table { protocol, family })
@@ -96,6 +99,7 @@ fn tables(request: &Request) -> impl Iterator<Item = Table> {
         .iter()
         .flat_map(of)
         .filter(|Table { protocol, family }| protocol.families().contains(family))
+        .filter(|table| table.protocol != Protocol::Other)
 }
 
 /// Returns a bit for each state wanted: all there may ever be when the request names none. UDP has
@@ -115,6 +119,8 @@ struct Reader<'a> {
     details: bool,
     /// Whether it is a gap when the kernel cannot list what only some kernels can.
     by_name: bool,
+    /// Whether those are named all the same: see [`super::unlisted`].
+    names_others: bool,
     /// The namespace whose files they are, where it is not this thread's: sock_diag would tell of
     /// ours.
     elsewhere: Option<NetnsId>,
@@ -134,6 +140,7 @@ impl<'a> Reader<'a> {
             directory,
             details: false,
             by_name: false,
+            names_others: false,
             elsewhere: None,
             sockets: Vec::new(),
             gaps: Vec::new(),
@@ -147,6 +154,7 @@ impl<'a> Reader<'a> {
         self.details = request.details;
         // Whoever wants all of IP's, or all there is, names none of what a kernel may be without.
         self.by_name = !request.protocols.contains(&Protocol::Raw);
+        self.names_others = super::unlisted::are_wanted(request);
         let states = state_bits(request);
         let mut tables: Vec<Table> = tables(request).collect();
         if TCP.iter().all(|table| tables.contains(table)) && self.read_tcp(states, request) {
@@ -238,8 +246,10 @@ impl<'a> Reader<'a> {
                 self.success = true;
                 let always = matches!(table.family, Family::Packet | Family::Netlink);
                 if self.by_name || always || self.has_sockets(table.protocol) {
-                    let gap = Gap::new(Missing::Sockets, "this kernel cannot list them").count(1);
-                    self.gaps.push(gap.detail(table.to_string()));
+                    let gap = Gap::new(Missing::Sockets, CANNOT_LIST).count(1);
+                    let gap = gap.detail(table.to_string());
+                    let hint = "list -A other names those that a process has a descriptor for";
+                    self.gaps.push(if self.names_others { gap } else { gap.hint(hint) });
                 }
             }
             Err(error) => {
@@ -290,7 +300,8 @@ impl<'a> Reader<'a> {
                 | Family::Packet
                 | Family::Netlink
                 | Family::Vsock
-                | Family::Xdp,
+                | Family::Xdp
+                | Family::Other,
             ) => return false,
         };
         self.directory.join(brother).exists()
@@ -312,7 +323,8 @@ impl<'a> Reader<'a> {
             | Protocol::Raw
             | Protocol::Unix
             | Protocol::Packet
-            | Protocol::Netlink => return false,
+            | Protocol::Netlink
+            | Protocol::Other => return false,
         };
         let protocols = std::fs::read_to_string(self.directory.join("protocols"));
         let names = |line: &str| line.split_ascii_whitespace().next() == Some(name);
@@ -379,7 +391,8 @@ const fn is_everywhere(table: Table) -> bool {
         | Protocol::Packet
         | Protocol::Netlink
         | Protocol::Vsock
-        | Protocol::Xdp => false,
+        | Protocol::Xdp
+        | Protocol::Other => false,
     }
 }
 
@@ -447,9 +460,12 @@ fn fallback_gaps(fallbacks: &BTreeMap<Table, String>) -> Vec<Gap> {
                 "cookies, control groups, devices and v6only"
             }
             // Not one of these is in a table of /proc/net's that is read instead.
-            Protocol::Mptcp | Protocol::Sctp | Protocol::Icmp | Protocol::Vsock | Protocol::Xdp => {
-                continue;
-            }
+            Protocol::Mptcp
+            | Protocol::Sctp
+            | Protocol::Icmp
+            | Protocol::Vsock
+            | Protocol::Xdp
+            | Protocol::Other => continue,
         };
         tables.entry((why, lost)).or_default().push(table.to_string());
     }

@@ -101,6 +101,7 @@ fn socket() -> impl Strategy<Value = Socket> {
                 peer_inode: peer_inode.map(Inode),
                 waiting_inodes: peer_inode.map(Inode).into_iter().collect(),
                 interface,
+                protocol_name: option.then(|| "TCP".into()),
                 ..RareFacts::default()
             };
             Socket {

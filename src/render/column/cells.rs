@@ -99,7 +99,12 @@ pub(super) fn proto(row: &Row<'_>, _: &Names, out: &mut String) {
 }
 
 pub(super) fn local(row: &Row<'_>, names: &Names, out: &mut String) {
-    endpoint(row.entry.socket.local.as_ref(), row.entry.socket.protocol, names, out);
+    let Socket { local, rare, protocol, .. } = &row.entry.socket;
+    match (local, &rare.protocol_name) {
+        // As lsof has it but for the space, since a cell has none: there is no more to say of it.
+        (None, Some(name)) => push(out, format_args!("protocol:{}", sanitize::text(name))),
+        (local, _) => endpoint(local.as_ref(), *protocol, names, out),
+    }
 }
 
 pub(super) fn peer(row: &Row<'_>, names: &Names, out: &mut String) {

@@ -165,7 +165,8 @@ fn listens_at(key: &str, value: &str, target: &Target) -> bool {
                 | Protocol::Sctp
                 | Protocol::Icmp
                 | Protocol::Vsock
-                | Protocol::Xdp => return false,
+                | Protocol::Xdp
+                | Protocol::Other => return false,
             };
             key == kind && port_of(value) == Some(*port)
         }

@@ -206,7 +206,7 @@ fn a_socket_in_a_threads_own_table_is_found_with_the_thread() {
         inode: Inode(inode),
         via: Via::ThreadFd,
     };
-    let found = threads::scan(&wanted, Deadline::after(Duration::from_mins(1)));
+    let found = threads::scan(Some(&wanted), Deadline::after(Duration::from_mins(1)));
     assert_eq!(found.holdings, [expected]);
 }
 
@@ -245,13 +245,13 @@ fn a_socket_registered_with_an_io_uring_is_found_without_a_descriptor() {
 fn what_all_threads_share_is_no_threads_own() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let wanted = HashSet::from([Inode(inode(&listener))]);
-    let found = threads::scan(&wanted, Deadline::after(Duration::from_mins(1)));
+    let found = threads::scan(Some(&wanted), Deadline::after(Duration::from_mins(1)));
     assert_eq!(own(found), []);
 }
 
 #[test]
 fn a_search_through_threads_that_takes_too_long_is_given_up_and_says_so() {
-    let found = threads::scan(&HashSet::new(), Deadline::after(Duration::ZERO));
+    let found = threads::scan(Some(&HashSet::new()), Deadline::after(Duration::ZERO));
     assert_eq!(found.gaps.len(), 1, "{:?}", found.gaps);
     assert!(found.gaps[0].why.contains("took too long"));
 }
@@ -372,7 +372,7 @@ fn both_ways_for_another_test() {
         };
         let mut walked = scan(None);
         let mut threads = threads::scan(
-            &told.holdings.iter().map(|holding| holding.inode).collect(),
+            Some(&told.holdings.iter().map(|holding| holding.inode).collect()),
             Deadline::after(Duration::from_mins(1)),
         );
         // Where the first thread has ended, the walk has read the others already.

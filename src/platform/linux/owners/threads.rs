@@ -20,14 +20,14 @@ use crate::process::{Pid, Via};
 use crate::snapshot::{Gap, Missing};
 use crate::socket::Inode;
 
-/// Finds every descriptor for one of these sockets in a table that is not its process's, as far as
-/// the deadline allows.
-pub(crate) fn scan(wanted: &HashSet<Inode>, deadline: Deadline) -> Scan {
+/// Finds every descriptor for a socket, only for the `wanted` ones when given, in a table that is not its
+/// process's, as far as the deadline allows.
+pub(crate) fn scan(wanted: Option<&HashSet<Inode>>, deadline: Deadline) -> Scan {
     let (proc, pids) = match open_proc() {
         Ok(opened) => opened,
         Err(errno) => return unreadable(errno),
     };
-    let walk = Walk { proc, wanted: Some(wanted) };
+    let walk = Walk { proc, wanted };
     let found = walk_all(&pids, super::A_THREADS_WORTH, |&pid, worker| {
         let result = walk.read_own_tables(pid, worker, deadline);
         worker.note(Pid(pid), result);

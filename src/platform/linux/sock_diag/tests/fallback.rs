@@ -132,7 +132,14 @@ fn a_family_without_any_table_is_one_that_this_kernel_cannot_list() {
     let request = Request { protocols: vec![Protocol::Packet], ..EVERYTHING() };
     let dump = refused(directory.path(), &[packet]).finish(&request).unwrap();
     let gap = Gap::new(Missing::Sockets, "this kernel cannot list them").count(1).detail("packet");
-    assert_eq!((dump.sockets, dump.gaps), (vec![], vec![gap]));
+    let hint = "list -A other names those that a process has a descriptor for";
+    assert_eq!((dump.sockets, dump.gaps), (vec![], vec![gap.clone().hint(hint)]));
+
+    // Unless it does so already.
+    let mut reader = refused(directory.path(), &[]);
+    reader.names_others = true;
+    reader.read_proc(packet, &io::ErrorKind::NotFound.into());
+    assert_eq!(reader.gaps, [gap]);
 }
 
 #[test]

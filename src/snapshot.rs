@@ -274,7 +274,8 @@ mod tests {
     /// sockets have belongs behind a pointer.
     #[test]
     fn a_row_is_small() {
-        assert!(size_of::<Socket>() <= 200, "{}", size_of::<Socket>());
-        assert!(size_of::<Entry>() <= 256, "{}", size_of::<Entry>());
+        assert!(size_of::<Socket>() <= 168, "{}", size_of::<Socket>());
+        assert!(size_of::<Entry>() <= 224, "{}", size_of::<Entry>());
+        assert!(size_of::<Holder>() <= 23, "{}", size_of::<Holder>());
     }
 }

@@ -17,13 +17,16 @@ use crate::text::Text;
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
         $(#[$doc])*
+        // At any address, so that one that may be absent takes one byte more, not twice the room: a
+        // machine may have 100,000 sockets, and each has several.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(transparent)]
+        #[repr(Rust, packed)]
         pub struct $name(pub $inner);
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(f)
+                let Self(number) = *self;
+                number.fmt(f)
             }
         }
     };

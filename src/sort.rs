@@ -59,10 +59,10 @@ impl SortKey {
 
 /// Sorts the entries by these keys, the first being the most important.
 pub fn sort(entries: &mut [Entry], keys: &[SortKey]) {
-    let mut order: Vec<(Brief, usize)> =
-        entries.iter().enumerate().map(|(place, entry)| (brief(entry), place)).collect();
+    let mut order: Vec<(Brief, Place)> =
+        (0..).zip(&*entries).map(|(place, entry)| (brief(entry), place)).collect();
     order.sort_unstable_by(|&(brief, place), &(other_brief, other_place)| {
-        let both = || entries.get(place).zip(entries.get(other_place));
+        let both = || entries.get(index(place)).zip(entries.get(index(other_place)));
         let by_keys = keys.iter().find_map(|key| {
             both().map(|(one, other)| key.compare(one, other)).filter(|ordering| ordering.is_ne())
         });
@@ -74,27 +74,34 @@ pub fn sort(entries: &mut [Entry], keys: &[SortKey]) {
     arrange(entries, order);
 }
 
+/// Where an entry is among the others. There may be very many, and this stands beside each.
+type Place = u32;
+
+fn index(place: Place) -> usize {
+    usize::try_from(place).unwrap_or(usize::MAX)
+}
+
 /// Swaps each entry to its place in this order, which holds where each is.
-fn arrange(entries: &mut [Entry], mut order: Vec<(Brief, usize)>) {
-    for place in 0..order.len() {
+fn arrange(entries: &mut [Entry], mut order: Vec<(Brief, Place)>) {
+    for (place, number) in (0..order.len()).zip(0..) {
         // What was here before may have been swapped away, and that again.
-        let mut from = place;
-        while let Some(&(_, next)) = order.get(from) {
+        let mut from: Place = number;
+        while let Some(&(_, next)) = order.get(index(from)) {
             from = next;
-            if from >= place {
+            if from >= number {
                 break;
             }
         }
-        entries.swap(place, from);
+        entries.swap(place, index(from));
         if let Some((_, stored)) = order.get_mut(place) {
             *stored = from;
         }
     }
 }
 
-/// The beginning of an entry's place in the usual order, in one number: what is less here comes first,
-/// what is equal is decided by [`usually`].
-type Brief = u128;
+/// The beginning of an entry's place in the usual order, in one number, its highest byte first: what is
+/// less here comes first, what is equal is decided by [`usually`].
+type Brief = [u8; 16];
 
 fn brief(entry: &Entry) -> Brief {
     let Entry { socket, .. } = entry;
@@ -105,18 +112,18 @@ fn brief(entry: &Entry) -> Brief {
     if brief.push_end(socket.local.as_ref()) {
         brief.push_end(socket.peer.as_ref());
     }
-    brief.bits << (Brief::BITS - brief.length)
+    (brief.bits << (u128::BITS - brief.length)).to_be_bytes()
 }
 
 /// Numbers one after the other, the first in the highest bits.
 #[derive(Debug, Default)]
 struct BitString {
-    bits: Brief,
+    bits: u128,
     length: u32,
 }
 
 impl BitString {
-    fn push(&mut self, number: impl TryInto<Brief>, width: u32) {
+    fn push(&mut self, number: impl TryInto<u128>, width: u32) {
         self.bits = self.bits << width | number.try_into().unwrap_or_default();
         self.length += width;
     }

@@ -106,8 +106,8 @@ pub(crate) fn asker() -> Asker {
     let own = own.and_then(|link| link.to_str()?.parse().ok()).map(Pid);
     let own = own.unwrap_or_else(|| Pid(getpid().as_raw_nonzero().get().unsigned_abs()));
     let mut lineage = vec![own];
-    while let Some(Pid(last)) = lineage.last()
-        && let Ok(Some(stat)) = read_stat(*last)
+    while let Some(&Pid(last)) = lineage.last()
+        && let Ok(Some(stat)) = read_stat(last)
         && stat.ppid != 0
         && !lineage.contains(&Pid(stat.ppid))
     {

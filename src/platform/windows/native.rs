@@ -120,7 +120,7 @@ fn add_services(collected: &mut Collected, of_sockets: &HashMap<SocketId, Row<'_
         collected.holders.iter().flatten().map(|holder| (holder.socket, holder.pid)).collect();
     for socket in &mut collected.sockets {
         let pid = holders.get(&socket.id);
-        let Some(names) = pid.and_then(|pid| services.get(&pid.0)) else { continue };
+        let Some(names) = pid.and_then(|pid| services.get(&{ pid.0 })) else { continue };
         let tagged = || {
             let row = of_sockets.get(&socket.id)?;
             let module = sys::owner_module(row.table, row.bytes)?;

@@ -1,4 +1,6 @@
-//! Every cell of a table, written once, end to end in one string.
+//! Every cell of a table, and how wide the columns must be for them.
+
+use std::convert::Infallible;
 
 use unicode_width::UnicodeWidthStr;
 
@@ -7,15 +9,17 @@ use crate::render::column::Column;
 use crate::render::row::{Row, Rows};
 use crate::snapshot::Snapshot;
 
-/// The cells and their widths.
-pub(super) struct Grid {
+/// The cells, written anew whenever they are asked for: all of them at once would be the better part
+/// of what a long listing takes.
+pub(super) struct Grid<'a> {
     /// The columns wanted, and maybe PORT after them, for a terminal too narrow for LOCAL.
     pub(super) columns: Vec<Column>,
     /// The width of each column, header included.
     pub(super) widths: Vec<usize>,
-    text: String,
-    /// How many bytes of `text` each cell has, row by row.
-    lengths: Vec<u32>,
+    /// The number of rows, without the header.
+    pub(super) rows: usize,
+    snapshot: &'a Snapshot,
+    options: &'a TableOptions<'a>,
 }
 
 /// One cell.
@@ -25,8 +29,26 @@ pub(super) struct Cell<'a> {
     pub(super) width: usize,
 }
 
-impl Grid {
-    pub(super) fn new(snapshot: &Snapshot, options: &TableOptions<'_>) -> Self {
+/// The cells of one row, end to end in one string.
+#[derive(Default)]
+pub(super) struct Cells {
+    text: String,
+    /// Where in `text` each ends.
+    ends: Vec<usize>,
+}
+
+impl Cells {
+    /// Returns the cell of a column, by its place in [`Grid::columns`].
+    pub(super) fn get(&self, index: usize) -> Option<Cell<'_>> {
+        let end = *self.ends.get(index)?;
+        let before = index.checked_sub(1).and_then(|before| self.ends.get(before));
+        let text = self.text.get(before.copied().unwrap_or(0)..end)?;
+        Some(Cell { text, width: width(text) })
+    }
+}
+
+impl<'a> Grid<'a> {
+    pub(super) fn new(snapshot: &'a Snapshot, options: &'a TableOptions<'a>) -> Self {
         let mut columns = options.columns.to_vec();
         if options.width.is_some()
             && columns.contains(&Column::Local)
@@ -39,62 +61,53 @@ impl Grid {
         }
         let header_width =
             |column: &Column| if options.header { column.spec().header.width() } else { 0 };
-        let mut grid = Self {
-            widths: columns.iter().map(header_width).collect(),
-            columns,
-            text: String::new(),
-            lengths: Vec::new(),
-        };
-        grid.fill(snapshot, options);
+        let mut widths: Vec<usize> = columns.iter().map(header_width).collect();
+        let mut grid = Self { columns, widths: Vec::new(), rows: 0, snapshot, options };
+        let mut rows = 0;
+        let Ok(()) = grid.each_row(|cells| {
+            rows += 1;
+            for (index, widest) in widths.iter_mut().enumerate() {
+                *widest = cells.get(index).map_or(0, |cell| cell.width).max(*widest);
+            }
+            Ok::<(), Infallible>(())
+        });
+        (grid.widths, grid.rows) = (widths, rows);
         grid
     }
 
-    fn fill(&mut self, snapshot: &Snapshot, options: &TableOptions<'_>) {
-        let last = options.columns.len().saturating_sub(1);
-        for row in options.rows.of(&snapshot.entries) {
-            for (index, (column, widest)) in self.columns.iter().zip(&mut self.widths).enumerate() {
-                let start = self.text.len();
-                (column.spec().cell)(&row, options.names, &mut self.text);
-                if self.text.len() == start {
-                    self.text.push_str(&column.unknown(&row));
-                } else if *column == Column::Pid && options.rows == Rows::Sockets {
-                    push_others(&row, &mut self.text);
-                } else if *column == Column::Fd {
-                    push_thread(&row, &mut self.text);
-                }
-                if options.tokens && index != last {
-                    escape_spaces(&mut self.text, start);
-                }
-                let cell = self.text.get(start..).unwrap_or_default();
-                *widest = width(cell).max(*widest);
-                self.lengths.push(u32::try_from(cell.len()).unwrap_or(u32::MAX));
-            }
-        }
-    }
-
-    /// Returns the number of rows, without the header.
-    pub(super) fn rows(&self) -> usize {
-        self.lengths.len().checked_div(self.columns.len()).unwrap_or(0)
-    }
-
-    /// Calls `row` with the cells of each row, in the order of the columns.
-    pub(super) fn each_row<'a, E>(
-        &'a self,
-        mut row: impl FnMut(&[Cell<'a>]) -> Result<(), E>,
+    /// Calls `row` with the cells of each row.
+    pub(super) fn each_row<E>(
+        &self,
+        mut row: impl FnMut(&Cells) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut cells = Vec::with_capacity(self.columns.len());
-        let mut rest = self.text.as_str();
-        for lengths in self.lengths.chunks(self.columns.len().max(1)) {
-            cells.clear();
-            for &length in lengths {
-                let length = usize::try_from(length).unwrap_or(usize::MAX);
-                let (text, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
-                rest = after;
-                cells.push(Cell { text, width: width(text) });
-            }
+        let mut cells = Cells::default();
+        for each in self.options.rows.of(&self.snapshot.entries) {
+            self.write(&each, &mut cells);
             row(&cells)?;
         }
         Ok(())
+    }
+
+    fn write(&self, row: &Row<'_>, cells: &mut Cells) {
+        let Cells { text, ends } = cells;
+        text.clear();
+        ends.clear();
+        let last = self.options.columns.len().saturating_sub(1);
+        for (index, column) in self.columns.iter().enumerate() {
+            let start = text.len();
+            (column.spec().cell)(row, self.options.names, text);
+            if text.len() == start {
+                text.push_str(&column.unknown(row));
+            } else if *column == Column::Pid && self.options.rows == Rows::Sockets {
+                push_others(row, text);
+            } else if *column == Column::Fd {
+                push_thread(row, text);
+            }
+            if self.options.tokens && index != last {
+                escape_spaces(text, start);
+            }
+            ends.push(text.len());
+        }
     }
 }
 

@@ -68,6 +68,13 @@ pub(crate) fn groups(uid: Uid) -> Vec<u32> {
     std::iter::once(gid).chain(others.iter().map(uzers::Group::gid)).collect()
 }
 
+/// Returns the home of this user; absent where nobody is called by the number.
+#[cfg(target_os = "linux")]
+pub(crate) fn home(uid: Uid) -> Option<std::path::PathBuf> {
+    use uzers::os::unix::UserExt as _;
+    uzers::get_user_by_uid(uid.0).map(|user| user.home_dir().to_owned())
+}
+
 /// Returns the names of the users of this machine, without those that only a directory service
 /// knows: good for finding the nearest word, not for telling that a user does not exist.
 #[cfg(unix)]
@@ -103,6 +110,13 @@ mod tests {
         let expected = BTreeMap::from([(Uid(0), Text::from("root"))]);
         assert_eq!(names([Uid(0), Uid(0)]), expected);
         assert_eq!(number("root"), Some(Uid(0)));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn user_0_has_a_home() {
+        assert!(home(Uid(0)).is_some_and(|home| home.is_absolute()));
+        assert_eq!(home(Uid(4_123_456_789)), None);
     }
 
     #[test]

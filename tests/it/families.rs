@@ -229,6 +229,7 @@ fn a_socket_in_none_of_the_kernel_s_lists_goes_by_the_name_of_its_protocol() {
         let closed =
             support::ran(support::sockscope().args(["close", &format!("inode {inode}"), "--yes"]));
         assert_eq!(closed.code, Some(2), "{closed:?}");
+        assert!(closed.stderr.contains("the kernel closes no such sockets"), "{closed:?}");
     });
 }
 

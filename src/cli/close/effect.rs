@@ -18,7 +18,8 @@ pub(super) fn check(entry: &Entry) -> Result<(), Failure> {
     let socket = &entry.socket;
     let name = phrase::ends(socket);
     if !matches!(socket.protocol, Protocol::Tcp | Protocol::Udp | Protocol::Udplite) {
-        let protocol = socket.protocol;
+        let is_other = socket.protocol == Protocol::Other;
+        let protocol = if is_other { "such" } else { socket.protocol.name() };
         return Err(Failure::new(format!(
             "cannot close {name}: the kernel closes no {protocol} sockets from outside"
         ))

@@ -11,23 +11,30 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::cgroup::{Cgroup, Container};
+use crate::platform::users;
+use crate::process::Uid;
 use crate::text::Text;
 
 /// Docker's folder of a container has its number for a name.
 const DOCKER: &str = "var/lib/docker/containers";
+/// The same of a Docker that runs without root, in the home of its user.
+const OWN_DOCKER: &str = ".local/share/docker/containers";
 /// What containerd runs is described in `NAMESPACE/NUMBER/config.json` (OCI runtime specification); k3s
 /// brings its own.
 const BUNDLES: [&str; 2] = [
     "run/containerd/io.containerd.runtime.v2.task",
     "run/k3s/containerd/io.containerd.runtime.v2.task",
 ];
-/// Where podman and CRI-O list their containers, by the driver of their storage. What a user other than
-/// root runs is listed in that user's home, where nothing is read.
-const STORAGE: [&str; 4] = [
-    "var/lib/containers/storage/overlay-containers/containers.json",
-    "var/lib/containers/storage/overlay-containers/volatile-containers.json",
-    "var/lib/containers/storage/vfs-containers/containers.json",
-    "var/lib/containers/storage/vfs-containers/volatile-containers.json",
+/// Where podman and CRI-O keep their containers.
+const STORAGE: &str = "var/lib/containers/storage";
+/// Where a podman that runs without root does, in the home of its user.
+const OWN_STORAGE: &str = ".local/share/containers/storage";
+/// What lists them there, by the driver of the storage.
+const LISTS: [&str; 4] = [
+    "overlay-containers/containers.json",
+    "overlay-containers/volatile-containers.json",
+    "vfs-containers/containers.json",
+    "vfs-containers/volatile-containers.json",
 ];
 /// The annotations that name a container: of Kubernetes, where it is one of a pod, and of nerdctl.
 const POD: &str = "io.kubernetes.cri.sandbox-name";
@@ -39,15 +46,28 @@ const LIMIT: u64 = 16 << 20;
 
 /// Names the containers that these control groups are of, as far as that may be read.
 pub(crate) fn name<'a>(groups: impl Iterator<Item = &'a mut Cgroup>) {
-    name_from(Path::new("/"), groups);
+    name_from(Path::new("/"), own_home, groups);
 }
 
-/// Does so with the files below another root.
-fn name_from<'a>(root: &Path, groups: impl Iterator<Item = &'a mut Cgroup>) {
+/// Returns our own home. Those of others are left alone: they may be on a network that does not answer.
+fn own_home() -> Option<PathBuf> {
+    users::home(Uid(rustix::process::geteuid().as_raw()))
+}
+
+/// Does so with the files below another root and home.
+fn name_from<'a>(
+    root: &Path,
+    home: impl FnOnce() -> Option<PathBuf>,
+    groups: impl Iterator<Item = &'a mut Cgroup>,
+) {
     let containers = groups.filter_map(|group| group.container.as_mut());
-    let mut names = Names { root, known: HashMap::new(), stored: None };
     // The others go by their name anyway.
-    for container in containers.filter(|container| container.is_numbered()) {
+    let mut containers = containers.filter(|container| container.is_numbered()).peekable();
+    if containers.peek().is_none() {
+        return;
+    }
+    let mut names = Names { root, home: home(), known: HashMap::new(), stored: None };
+    for container in containers {
         container.name = names.of(container);
     }
 }
@@ -56,6 +76,7 @@ fn name_from<'a>(root: &Path, groups: impl Iterator<Item = &'a mut Cgroup>) {
 #[derive(Debug)]
 struct Names<'a> {
     root: &'a Path,
+    home: Option<PathBuf>,
     known: HashMap<Text, Option<Text>>,
     /// What podman and CRI-O list; absent until it is needed.
     stored: Option<BTreeMap<String, String>>,
@@ -78,7 +99,9 @@ impl Names<'_> {
     }
 
     fn docker(&self, number: &str) -> Option<String> {
-        docker_name(&read(&self.root.join(DOCKER).join(number).join("config.v2.json"))?)
+        let own = self.home.as_ref().map(|home| home.join(OWN_DOCKER));
+        let mut folders = std::iter::once(self.root.join(DOCKER)).chain(own);
+        docker_name(&folders.find_map(|folder| read(&folder.join(number).join("config.v2.json")))?)
     }
 
     fn bundle(&self, number: &str) -> Option<String> {
@@ -89,10 +112,14 @@ impl Names<'_> {
     }
 
     fn stored(&mut self) -> &BTreeMap<String, String> {
-        let Self { root, stored, .. } = self;
+        let Self { root, home, stored, .. } = self;
         stored.get_or_insert_with(|| {
-            let files = STORAGE.into_iter().filter_map(|file| read(&root.join(file)));
-            files.flat_map(|text| storage_names(&text)).collect()
+            let own = home.as_ref().map(|home| home.join(OWN_STORAGE));
+            let folders = std::iter::once(root.join(STORAGE)).chain(own);
+            let lists = folders.flat_map(|folder| {
+                LISTS.into_iter().filter_map(move |list| read(&folder.join(list)))
+            });
+            lists.flat_map(|text| storage_names(&text)).collect()
         })
     }
 }
@@ -165,7 +192,7 @@ mod tests {
     fn names(root: &Path, paths: &[String]) -> Vec<Option<String>> {
         let mut groups: Vec<Cgroup> =
             paths.iter().map(|path| Cgroup::new(Text::from(path.as_str()))).collect();
-        name_from(root, groups.iter_mut());
+        name_from(root, || Some(root.join("home/web")), groups.iter_mut());
         let name = |group: Cgroup| group.container.unwrap().name.map(|name| name.to_string());
         groups.into_iter().map(name).collect()
     }
@@ -184,7 +211,7 @@ mod tests {
             r#"[{{"id":"{podman}","names":["db","alias"]}},
                 {{"id":"{crio}","names":["k8s_nginx_web-7c9_shop_0a1b-2c_0"]}},{{"id":"x"}},7]"#
         );
-        write(root, STORAGE[0], &list);
+        write(root, &format!("{STORAGE}/{}", LISTS[0]), &list);
         let annotations = |text: &str| format!(r#"{{"annotations":{{{text}}}}}"#);
         let pod = annotations(&format!(r#""{POD}":"web-7c9","{IN_POD}":"nginx""#));
         write(root, &format!("{}/k8s.io/{kube}/config.json", BUNDLES[0]), &pod);
@@ -204,6 +231,23 @@ mod tests {
             ["web", "db", "web-7c9/nginx", "cache", "web-7c9/nginx", "", "web"].map(str::to_owned);
         let expected = expected.map(|name| Some(name).filter(|name| !name.is_empty()));
         assert_eq!(names(root, &paths), expected);
+    }
+
+    #[test]
+    fn what_one_runs_without_root_is_named_in_one_s_own_home() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        let [docker, podman] = ['3', '4'].map(number);
+        let folder = format!("home/web/{OWN_DOCKER}/{docker}/config.v2.json");
+        write(root, &folder, r#"{"Name":"/web"}"#);
+        let list = format!(r#"[{{"id":"{podman}","names":["db"]}}]"#);
+        write(root, &format!("home/web/{OWN_STORAGE}/{}", LISTS[1]), &list);
+        let of_user = "/user.slice/user-1000.slice/user@1000.service/user.slice";
+        let paths = [
+            format!("{of_user}/docker-{docker}.scope"),
+            format!("{of_user}/libpod-{podman}.scope/container"),
+        ];
+        assert_eq!(names(root, &paths), ["web", "db"].map(|name| Some(name.to_owned())));
     }
 
     #[test]

@@ -277,7 +277,7 @@ fn look_closely(requests: &[BindRequest], bindable: &Bindable) -> anyhow::Result
                 let name = free::name(requests);
                 let what = format!("{name} is in use, and nobody is seen to have it");
                 return Err(Failure::new(what)
-                    .hint("run as root (sudo); sockscope why tells more")
+                    .hint("sockscope why tells more, and most of it to root (sudo)")
                     .into());
             }
             (false, _) => thread::sleep(PAUSE),

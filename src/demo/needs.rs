@@ -17,10 +17,10 @@ pub enum Need {
     Inheritance,
     /// That a UDP socket is told by `ECONNREFUSED` that nobody receives.
     Refusals,
+    /// That a socket can drop what arrives (`IP_MINTTL`), which an emulator may not pass on.
+    Deafness,
     /// IPv6 on loopback, and sockets that are bound to that device.
     Loopback6,
-    /// That descriptors can be sent through UNIX sockets, and such sockets told apart.
-    Descriptors,
     /// That a socket can be given a range of ports of its own.
     PortRange,
     /// That a child may make a network namespace.
@@ -34,11 +34,14 @@ impl Need {
             return Some(self.elsewhere(SYSTEM));
         }
         match self {
-            Self::Linux | Self::EveryState | Self::Descriptors => None,
+            Self::Linux | Self::EveryState => None,
             Self::Inheritance => (!props::CAN_INHERIT)
                 .then(|| "only UNIX hands a socket on to a child so".to_owned()),
             Self::Refusals => (!props::REFUSES_DATAGRAMS)
                 .then(|| format!("{SYSTEM} tells a sender of datagrams otherwise")),
+            Self::Deafness => props::try_min_ttl()
+                .err()
+                .map(|error| format!("it needs IP_MINTTL: {}", cause(&error))),
             Self::Loopback6 => props::try_loopback6().err().map(|error| {
                 format!("it needs IPv6 on the device lo, and Linux 5.7: {}", cause(&error))
             }),
@@ -82,11 +85,10 @@ const NO_DEFERRAL: &str = "it has no TCP_DEFER_ACCEPT";
 impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::Linux => "Linux",
+            Self::Linux | Self::Deafness => "Linux",
             Self::EveryState => "Linux (elsewhere not every state can be held still)",
             Self::Inheritance | Self::Refusals => "UNIX",
             Self::Loopback6 => "Linux 5.7 with IPv6",
-            Self::Descriptors => "Linux with `sock_diag` for UNIX sockets",
             Self::PortRange => "Linux 6.3",
             Self::Namespaces => "Linux that lets this user make namespaces",
         })

@@ -25,7 +25,7 @@ use crate::platform::props::{self, Child};
 use crate::platform::{Backend, NetnsWish, Request, errno};
 use crate::process::Pid;
 use crate::snapshot::Entry;
-use crate::socket::{Cookie, Endpoint, Family, Protocol};
+use crate::socket::{Cookie, Endpoint, Family, Inode, Protocol};
 
 /// A call, and what it returned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -80,12 +80,21 @@ pub struct Stage {
 /// What tells a row from all others in the listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
-    /// Its addresses; absent for a UNIX socket, which is known by its cookie.
+    /// Its addresses; absent for a UNIX socket, which is known by its numbers.
     inet: Option<Inet>,
     /// Absent where it is not known: nobody has a descriptor yet, or cookies do not exist here.
     cookie: Option<Cookie>,
+    /// The same of its inode, for listings without cookies.
+    inode: Option<Inode>,
     /// Whether it is in the child's network namespace.
     elsewhere: bool,
+}
+
+impl Place {
+    /// Returns the place of a socket of which only the addresses are known.
+    const fn at(inet: Inet) -> Self {
+        Self { inet: Some(inet), cookie: None, inode: None, elsewhere: false }
+    }
 }
 
 /// Where a socket of IP is.
@@ -173,12 +182,15 @@ impl Stage {
             let peer = socket.peer.as_ref().and_then(address);
             Some(Inet { protocol: socket.protocol, local, peer })
         };
-        let is_it = |place: &Place| place.cookie.is_some() && place.cookie == socket.cookie;
+        let is_it = |place: &Place| match socket.cookie {
+            Some(_) => place.cookie == socket.cookie,
+            None => socket.inode.is_some() && place.inode == socket.inode,
+        };
         let known = || {
             let here = |place: &Place| place.inet == inet && place.elsewhere == elsewhere;
             self.places.iter().rev().filter(move |(place, _)| here(place))
         };
-        // Twins have one address, and only the cookie tells them apart. Else the latest wins: a closed
+        // Twins have one address, and only these numbers tell them apart. Else the latest wins: a closed
         // socket's port may have been taken again. A UNIX socket has no other mark.
         let latest = || known().next().filter(|_| inet.is_some());
         known().find(|(place, _)| is_it(place)).or_else(latest).map(|(_, role)| *role)
@@ -237,7 +249,8 @@ impl Stage {
         let protocol = if socket.r#type()? == Type::DGRAM { Protocol::Udp } else { Protocol::Tcp };
         let local = socket.local_addr()?;
         let inet = inet(&local).ok().map(|local| Inet { protocol, local, peer });
-        let place = Place { inet, cookie: props::cookie(socket), elsewhere: false };
+        let (cookie, inode) = (props::cookie(socket), props::inode(socket));
+        let place = Place { inet, cookie, inode, elsewhere: false };
         self.places.push((place, role));
         Ok(())
     }

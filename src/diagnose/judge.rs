@@ -2,12 +2,13 @@
 
 use crate::diagnose::facts::BindFacts;
 use crate::diagnose::holders;
+use crate::diagnose::reason::Reason;
 use crate::diagnose::request::{BindRequest, Target};
 use crate::diagnose::rules::{self, Newcomer, Stand};
 use crate::diagnose::system::System;
 use crate::diagnose::{Call, Cause, Certainty, Diagnosis, Errno, Verdict};
 use crate::diagnose::{bsd, causes, checks, ephemeral, remedies, sharing, unix_path, windows};
-use crate::snapshot::{Entry, Snapshot};
+use crate::snapshot::{Entry, Gap, Missing, Snapshot};
 use crate::socket::{Interface, Protocol, Socket};
 
 /// What is judged, and from what.
@@ -197,7 +198,22 @@ fn sockets_in_the_way(case: &Case<'_>) -> Finding {
     }
     causes.extend(holders::causes(&causes, case.facts));
     causes.extend(sharing::cause(&stands, &entries));
+    let unseen = unseen(case, &newcomer).filter(|_| !matches!(verdict, Verdict::Fails { .. }));
+    let verdict = if unseen.is_some() { Verdict::Unknown } else { verdict };
+    causes.extend(unseen);
     Finding { verdict, causes }
+}
+
+/// Returns what may have the port unseen: a socket that is bound and no more, where those are not listed.
+fn unseen(case: &Case<'_>, newcomer: &Newcomer) -> Option<Cause> {
+    let is_it = |gap: &&Gap| gap.what == Missing::BoundSockets;
+    let gap = case.snapshot.unread.iter().find(is_it)?;
+    (newcomer.protocol == Protocol::Tcp).then(|| Cause {
+        reason: Reason::BoundOnly,
+        certainty: Certainty::Possible,
+        sockets: Vec::new(),
+        evidence: vec![format!("such sockets are not seen: {}", gap.why)],
+    })
 }
 
 /// Returns whether the kernel may let the newcomer in although a holder is in the way: it remembers the

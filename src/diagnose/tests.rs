@@ -4,7 +4,7 @@ use super::*;
 use crate::join::join;
 use crate::options::SocketOptions;
 use crate::process::Uid;
-use crate::snapshot::{Collected, Snapshot, Timestamp};
+use crate::snapshot::{Collected, Gap, Missing, Snapshot, Timestamp};
 use crate::socket::{Cookie, Family, Interface, Protocol, Socket, SocketId};
 use crate::state::TcpState;
 
@@ -152,6 +152,28 @@ fn what_cannot_be_read_is_unknown_only_where_it_matters() {
     assert_eq!(settled.verdict, IN_USE);
     assert!(!settled.is_contradicted());
     assert_eq!(settled.causes[0].certainty, Certainty::Likely);
+}
+
+#[test]
+fn where_bound_sockets_are_not_listed_one_may_have_the_port_and_the_kernel_is_no_liar() {
+    let mut snapshot = seen(&[]);
+    snapshot.unread.push(Gap::new(Missing::BoundSockets, "this kernel cannot list them"));
+    let diagnosis = diagnose(&snapshot, &facts(), &request("127.0.0.1:80"));
+    assert_eq!(
+        (diagnosis.verdict, diagnosis.causes[0].reason),
+        (Verdict::Unknown, Reason::BoundOnly)
+    );
+    let refused = Probe::Failed { call: Call::Bind, errno: Some(Errno::EADDRINUSE) };
+    let found = diagnosis.clone().with_probe(refused);
+    assert_eq!((found.verdict, found.causes[0].certainty), (IN_USE, Certainty::Likely));
+    assert!(!found.is_contradicted());
+    let free = diagnosis.with_probe(Probe::Succeeded { listened: true });
+    assert_eq!((free.verdict, free.causes.len()), (Verdict::Free, 0));
+    // A listener is certain all the same, and a datagram socket is never without a row.
+    let listener = seen(&[holder(TcpState::Listen, "127.0.0.1:80")]);
+    let with_listener = Snapshot { unread: snapshot.unread.clone(), ..listener };
+    let diagnosis = diagnose(&with_listener, &facts(), &request("127.0.0.1:80"));
+    assert_eq!((diagnosis.verdict, diagnosis.causes[0].certainty), (IN_USE, Certainty::Certain));
 }
 
 #[test]

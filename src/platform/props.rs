@@ -10,7 +10,7 @@ use std::time::Duration;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::process::Pid;
-use crate::socket::Cookie;
+use crate::socket::{Cookie, Inode};
 
 /// The system this is.
 pub const SYSTEM: &str = std::env::consts::OS;
@@ -26,6 +26,15 @@ pub const CAN_INHERIT: bool = cfg!(unix);
 pub fn cookie(socket: &Socket) -> Option<Cookie> {
     cfg_select! {
         target_os = "linux" => socket.cookie().ok().map(Cookie),
+        _ => None,
+    }
+}
+
+/// Returns the socket's inode; `None` where sockets have none, or the listing shows another number.
+#[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "only Linux lists them"))]
+pub fn inode(socket: &Socket) -> Option<Inode> {
+    cfg_select! {
+        target_os = "linux" => rustix::fs::fstat(socket).ok().map(|file| Inode(file.st_ino)),
         _ => None,
     }
 }
@@ -80,6 +89,15 @@ pub fn min_ttl(socket: &Socket, ttl: u32) -> io::Result<()> {
         target_os = "linux" => super::linux::props::min_ttl(socket, ttl),
         _ => Err(io::ErrorKind::Unsupported.into()),
     }
+}
+
+/// Finds out whether [`min_ttl`] can be set.
+///
+/// # Errors
+///
+/// The system's, when not.
+pub fn try_min_ttl() -> io::Result<()> {
+    min_ttl(&Socket::new(Domain::IPV4, Type::STREAM, None)?, 255)
 }
 
 /// Binds the socket to the loopback device, whatever address it will have.

@@ -37,16 +37,23 @@ os.execv(sys.argv[1], sys.argv[1:])
 /// Every protocol of which both sources have a table.
 const PROTOCOLS: &str = "tcp,udp,udplite,raw,icmp,unix,packet,netlink";
 
-/// Returns the JSON listing where sock_diag is refused; `None`, said aloud, where that cannot be made.
-fn refused(args: &[&str]) -> Option<Value> {
+/// Returns the command where sock_diag is refused; `None`, said aloud, where that cannot be made.
+fn without_sock_diag() -> Option<Command> {
     let Some(python) = program("python3") else {
         skip("needs python3");
         return None;
     };
     let mut command = Command::new(python);
     command.env_clear().env("TZ", "UTC").args(["-c", WITHOUT_SOCK_DIAG]);
-    command.arg(env!("CARGO_BIN_EXE_sockscope")).args(["list", "--json"]).args(args);
-    Some(serde_json::from_slice(&support::output(&mut command).stdout).unwrap())
+    command.arg(env!("CARGO_BIN_EXE_sockscope"));
+    Some(command)
+}
+
+/// Returns its JSON listing.
+fn refused(args: &[&str]) -> Option<Value> {
+    let mut command = without_sock_diag()?;
+    let output = support::output(command.args(["list", "--json"]).args(args));
+    Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
 /// What both sources tell of a socket: which it is, how it is doing, and who holds it.
@@ -195,4 +202,14 @@ fn why_and_show_and_port_work_without_sock_diag() {
             assert!(said.contains(words), "{args:?}: {said}");
         }
     });
+}
+
+#[test]
+fn the_demo_keeps_what_it_promises_by_proc_net_too() {
+    let Some(mut command) = without_sock_diag() else { return };
+    // The ports' lesson takes a range of them, in which another's test may have one.
+    let lessons = ["inuse", "unix", "inherit", "dual", "museum", "udp", "leak"];
+    let output = support::output(command.args(["demo", "--script"]).args(lessons));
+    // Each promise that is broken is said, and decides how it ends.
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
 }

@@ -15,7 +15,7 @@ const GIFT: Role = Role::server("gift");
 pub(super) const LESSON: Lesson = Lesson {
     name: "unix",
     title: "UNIX sockets: names, paths, pairs, and a descriptor in flight",
-    needs: &[Need::Descriptors],
+    needs: &[Need::Linux],
     steps: &[
         Step {
             act: |stage| {

@@ -197,8 +197,7 @@ impl Stage {
                 if let Some(server) = server {
                     self.wire.connect(role, server, answered.is_ok());
                     let inet = Inet { protocol, local: target, peer: Some(local) };
-                    let place = Place { inet: Some(inet), cookie: None, elsewhere: false };
-                    self.places.push((place, server));
+                    self.places.push((Place::at(inet), server));
                 } else if protocol == Protocol::Tcp {
                     self.ask(role, target, is_on_its_way);
                 }
@@ -399,7 +398,7 @@ impl Stage {
         let child = Child::start_elsewhere(inet.local.port())?;
         let result = format!("process {}", child.pid());
         self.child = Some(child);
-        self.places.push((Place { inet: Some(inet), cookie: None, elsewhere: true }, role));
+        self.places.push((Place { elsewhere: true, ..Place::at(inet) }, role));
         self.wire.cross(like, role, Packet::Fork);
         self.kinds.insert(role, Kind::TcpListener);
         let start = Syscall::Start { program: "sockscope", inherits: None };

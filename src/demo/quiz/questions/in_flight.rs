@@ -23,7 +23,7 @@ fn play(stage: &mut Stage, _: &str) -> io::Result<String> {
 /// SCM_RIGHTS, sent and not received.
 pub(super) const QUESTION: Question = Question {
     name: "handover",
-    needs: &[Need::Descriptors],
+    needs: &[Need::Linux],
     parts: &[Part::new("upgrader", play)],
     target: 0,
     culprit: None,

@@ -6,6 +6,7 @@ mod act;
 mod ask;
 
 use std::io;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::diagnose::{Action, BindRequest};
 use crate::free::{Deed, Means, Outcome, Plan};
 use crate::platform::clock::Deadline;
 use crate::platform::process_control;
-use crate::process::{HiddenReason, Ownership};
+use crate::process::{HiddenReason, Ownership, Process};
 use crate::render::free::{self, Report, json};
 use crate::render::phrase;
 use crate::snapshot::{Entry, Snapshot};
@@ -64,8 +65,11 @@ pub struct FreeArgs {
 
 /// How long it is looked again when something was only about to change.
 const BLINK: Duration = Duration::from_secs(1);
-/// How long after the port became free whoever restarts programs is given to take it again.
+/// How long after the port became free it is watched where nobody is left who would start its holder again.
 const SETTLE: Duration = Duration::from_millis(300);
+/// How long it is watched where whoever started the holder may start it again: most do so at once, and
+/// what they start takes a while to listen.
+const RESTART: Duration = Duration::from_secs(2);
 
 /// Frees. Exit 0 when the port is free, 1 when it is not, 2 when it cannot be told or be seen whose it
 /// is.
@@ -188,24 +192,18 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Looks a moment later whether somebody has taken what was just freed.
+    /// Watches whether somebody takes again what was just freed, and says so at once.
     fn settle(&self, plan: &Plan) -> anyhow::Result<Outcome> {
-        let ends = |action: &Action| match action {
-            Action::End { .. }
-            | Action::StopUnit { .. }
-            | Action::StopService { .. }
-            | Action::StopContainer { .. } => true,
-            Action::Wait { .. }
-            | Action::Destroy { .. }
-            | Action::Continue { .. }
-            | Action::Advice { .. } => false,
-        };
-        if !plan.chosen().iter().any(|(_, step)| ends(&step.remedy.action)) {
-            return Ok(Outcome::Freed);
+        let watch = Deadline::after(time_to_return(plan));
+        while !watch.has_passed() {
+            thread::sleep(PAUSE.min(watch.left()));
+            // It is not bound to find out: that could be what keeps a server from starting.
+            let now = ask::look(self.requests)?.in_the_way;
+            if !now.is_empty() && ask::bind(self.requests)? != Bindable::Yes {
+                return Ok(Outcome::Held(now));
+            }
         }
-        thread::sleep(SETTLE);
-        let now = ask::look(self.requests)?.in_the_way;
-        Ok(if now.is_empty() { Outcome::Freed } else { Outcome::Held(now) })
+        Ok(Outcome::Freed)
     }
 
     /// Asks whoever sits at the terminal, who may take other steps.
@@ -283,6 +281,28 @@ fn look_closely(requests: &[BindRequest], bindable: &Bindable) -> anyhow::Result
             (false, _) => thread::sleep(PAUSE),
         }
     }
+}
+
+/// Returns how long those may take to come back that the plan ends.
+fn time_to_return(plan: &Plan) -> Duration {
+    let lineage = process_control::asker().lineage;
+    // The first process starts nobody again that it has only inherited, nor does the shell we run in.
+    let may_restart = |process: &Arc<Process>| {
+        let parent = process.parents.first();
+        parent.is_some_and(|parent| parent.pid.0 > 1 && !lineage.contains(&parent.pid))
+    };
+    let times = plan.chosen().into_iter().map(|(_, step)| match &step.remedy.action {
+        Action::End { processes } if processes.iter().any(may_restart) => RESTART,
+        Action::End { .. }
+        | Action::StopUnit { .. }
+        | Action::StopService { .. }
+        | Action::StopContainer { .. } => SETTLE,
+        Action::Wait { .. }
+        | Action::Destroy { .. }
+        | Action::Continue { .. }
+        | Action::Advice { .. } => Duration::ZERO,
+    });
+    times.max().unwrap_or_default()
 }
 
 fn is_hidden(entry: &Entry) -> bool {

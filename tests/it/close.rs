@@ -238,7 +238,9 @@ fn whoever_may_not_close_is_told_what_it_takes() {
         let connection = Connection::open();
         let mut command = sockscope();
         command.args(["close", "--yes", &connection.target()]);
-        assert!(as_nobody(&mut command));
+        if !as_nobody(&mut command) {
+            return skip("needs root, to become another user");
+        }
         let ran = ran(&mut command);
         assert_eq!(ran.code, Some(2), "{ran:?}");
         assert!(ran.stderr.contains("operation not permitted\nhint: run as root"), "{ran:?}");

@@ -316,6 +316,10 @@ fn servers(directory: &Path) -> Vec<Running> {
         port,
         &["--port", &port.to_string(), "--save", "", "--daemonize", "no"],
     );
+    if !netns::may_be_nobody() {
+        skip("needs root, for the workers of nginx, which become nobody");
+        return running;
+    }
     // A master and two workers that share one listener.
     let port = 8003;
     let config = format!(

@@ -452,11 +452,17 @@ while True:
     if os.fork() == 0: serve()
 ";
         let Some((parent, _)) = python(supervisor) else { return };
-        let ran = free(&["--yes"]);
-        assert_eq!(ran.code, Some(1), "{ran:?}");
         let parent = format!("({}) started too: end that first", parent.pid());
-        assert!(ran.stdout.contains("was taken again by python3"), "{ran:?}");
-        assert!(ran.stdout.contains(&parent), "{ran:?}");
+        // A busy machine may take longer to start a server than it is waited for: then it is free, which
+        // was true.
+        wait_until(|| {
+            support::wait_until_listening(PORT);
+            let ran = free(&["--yes"]);
+            let is_taken = ran.stdout.contains("was taken again by python3");
+            assert_eq!(ran.code, Some(i32::from(is_taken)), "{ran:?}");
+            assert!(!is_taken || ran.stdout.contains(&parent), "{ran:?}");
+            is_taken
+        });
     });
 }
 

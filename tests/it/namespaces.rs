@@ -159,6 +159,9 @@ fn a_namespace_of_ip_netns_goes_by_its_name() {
 
 #[test]
 fn a_namespace_that_only_a_descriptor_keeps_is_found() {
+    if !is_root() {
+        return skip("needs root, to enter it");
+    }
     let script = "home = os.open('/proc/self/ns/net', os.O_RDONLY); unshare()\n\
                   away = os.open('/proc/self/ns/net', os.O_RDONLY); s = listen(8080); setns(home)\n\
                   ready('ready', number(away))";
@@ -194,6 +197,9 @@ fn the_second_look_goes_to_the_namespace_of_what_was_missed() {
 
 #[test]
 fn interfaces_have_the_names_of_their_namespace() {
+    if !is_root() {
+        return skip("needs root, to enter it");
+    }
     let script = "subprocess.run(['ip', 'link', 'set', 'lo', 'name', 'loop', 'up'], check=True)\n\
                   s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b'loop')\n\
                   s.bind(('127.0.0.1', 8080)); s.listen(); ready('ready')";
@@ -217,6 +223,9 @@ fn a_process_in_a_container_shows_both_its_numbers() {
 
 #[test]
 fn namespaces_that_come_and_go_while_we_look_do_no_harm() {
+    if !is_root() {
+        return skip("needs root: what is read without it has no cookies");
+    }
     let script = "if os.fork() == 0:\n while True:\n  if os.fork() == 0: unshare(); s = listen(8080); os._exit(0)\n  os.wait()\nready('ready')";
     let Some((_scene, _)) = scene("n", script) else { return };
     for _ in 0..20 {

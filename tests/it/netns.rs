@@ -101,9 +101,21 @@ pub(crate) fn is_root() -> bool {
 /// Makes the command run as the user `nobody`; false when this process may not.
 pub(crate) fn as_nobody(command: &mut Command) -> bool {
     use std::os::unix::process::CommandExt as _;
-    let root = is_root();
-    if root {
+    let may = may_be_nobody();
+    if may {
         command.uid(65534).gid(65534);
     }
-    root
+    may
+}
+
+/// Returns whether this process may become the user `nobody`: root may, but not the root of a user
+/// namespace that has no such user.
+pub(crate) fn may_be_nobody() -> bool {
+    // Lines of the first number inside, the first outside, and how many.
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let has_nobody = map.lines().any(|line| {
+        let numbers: Vec<u64> = line.split_whitespace().map(|word| word.parse().unwrap()).collect();
+        (numbers[0]..numbers[0] + numbers[2]).contains(&65534)
+    });
+    is_root() && has_nobody
 }

@@ -30,37 +30,39 @@ mod live {
 
     #[test]
     fn a_port_in_another_network_namespace_is_told_after_ours() {
-        let script = "up(); s = listen(8093); c = socket.create_connection(('127.0.0.1', 8093))\n\
+        in_netns("port::live::a_port_in_another_network_namespace_is_told_after_ours", || {
+            let script = "up(); s = listen(8093); c = socket.create_connection(('127.0.0.1', 8093))\n\
                       ready('ready')";
-        let Some((process, _)) = scene("n", script) else { return };
-        let netns = netns_of(process.pid());
-        let output = support::output(sockscope().args(["port", ELSEWHERE, "--json"]));
-        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(report["netns"], netns_of(std::process::id()));
-        let elsewhere = report["elsewhere"].as_array().unwrap();
-        let there = elsewhere.iter().find(|other| other["netns"] == netns).unwrap();
-        assert_eq!(there["held"], true);
-        assert_eq!(there["listeners"][0]["socket"]["owners"][0]["pid"], process.pid());
-        let pair = &there["connections"][0]["connections"][0];
-        assert_eq!(pair["other"]["owners"][0]["pid"], process.pid());
+            let Some((process, _)) = scene("n", script) else { return };
+            let netns = netns_of(process.pid());
+            let output = support::output(sockscope().args(["port", ELSEWHERE, "--json"]));
+            let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(report["netns"], netns_of(std::process::id()));
+            let elsewhere = report["elsewhere"].as_array().unwrap();
+            let there = elsewhere.iter().find(|other| other["netns"] == netns).unwrap();
+            assert_eq!(there["held"], true);
+            assert_eq!(there["listeners"][0]["socket"]["owners"][0]["pid"], process.pid());
+            let pair = &there["connections"][0]["connections"][0];
+            assert_eq!(pair["other"]["owners"][0]["pid"], process.pid());
 
-        let text = |args: &[&str]| {
-            let output = support::output(sockscope().args(["port", ELSEWHERE]).args(args));
-            (output.status.code(), String::from_utf8(output.stdout).unwrap())
-        };
-        let (code, page) = text(&[]);
-        assert_eq!(code, Some(1), "in ours nobody holds it: {page}");
-        let heading = format!("\nIn network namespace {netns} ({}/python3", process.pid());
-        assert!(page.contains(&heading), "{page}");
-        assert!(
-            page.contains(&format!("\n  port 8093/tcp: python3 ({})", process.pid())),
-            "{page}"
-        );
-        let (code, page) = text(&["--netns", &process.pid().to_string()]);
-        assert_eq!(code, Some(0), "{page}");
-        assert!(page.starts_with(heading.trim_start()), "{page}");
-        let (code, page) = text(&["--netns", "current"]);
-        assert_eq!((code, page.as_str()), (Some(1), "nobody holds port 8093\n"));
+            let text = |args: &[&str]| {
+                let output = support::output(sockscope().args(["port", ELSEWHERE]).args(args));
+                (output.status.code(), String::from_utf8(output.stdout).unwrap())
+            };
+            let (code, page) = text(&[]);
+            assert_eq!(code, Some(1), "in ours nobody holds it: {page}");
+            let heading = format!("\nIn network namespace {netns} ({}/python3", process.pid());
+            assert!(page.contains(&heading), "{page}");
+            assert!(
+                page.contains(&format!("\n  port 8093/tcp: python3 ({})", process.pid())),
+                "{page}"
+            );
+            let (code, page) = text(&["--netns", &process.pid().to_string()]);
+            assert_eq!(code, Some(0), "{page}");
+            assert!(page.starts_with(heading.trim_start()), "{page}");
+            let (code, page) = text(&["--netns", "current"]);
+            assert_eq!((code, page.as_str()), (Some(1), "nobody holds port 8093\n"));
+        });
     }
 
     #[test]

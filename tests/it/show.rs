@@ -16,10 +16,13 @@ use crate::namespaces::{netns_of, scene};
 use crate::netns;
 use crate::support::{self, Running, skip};
 
+/// In this namespace alone: what is not found there is looked for in all, where other tests have theirs.
+const HERE: [&str; 3] = ["show", "--netns", "current"];
+
 /// Returns the page of the one socket that fits, in a pipe: a line is whole.
 #[track_caller]
 fn show(wanted: &str) -> String {
-    let output = support::output(support::sockscope().args(["show", wanted]));
+    let output = support::output(support::sockscope().args(HERE).arg(wanted));
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
@@ -29,7 +32,7 @@ fn show(wanted: &str) -> String {
 fn show_soon(wanted: &str) -> String {
     let deadline = Instant::now() + support::PATIENCE;
     loop {
-        let output = support::sockscope().args(["show", wanted]).output().unwrap();
+        let output = support::sockscope().args(HERE).arg(wanted).output().unwrap();
         if output.status.code() == Some(0) {
             return String::from_utf8(output.stdout).unwrap();
         }
@@ -269,13 +272,14 @@ fn several_sockets_are_listed_and_none_is_told() {
     netns::in_netns("show::several_sockets_are_listed_and_none_is_told", || {
         let listener = listener();
         let (client, _server) = connection(&listener);
-        let output = support::sockscope().args(["show", "established"]).output().unwrap();
+        let output = support::sockscope().args(HERE).arg("established").output().unwrap();
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
         let text = String::from_utf8(output.stderr).unwrap();
         let cookie = sockopt::socket_cookie(&client).unwrap().to_string();
         assert!(text.starts_with("sockscope: 2 sockets are that"), "{text}");
         assert!(text.lines().any(|line| line.starts_with(&cookie)), "{text}");
-        let output = support::sockscope().args(["show", "1"]).output().unwrap();
+        // The first cookie of all may be a socket's of another namespace.
+        let output = support::sockscope().args(HERE).arg("1").output().unwrap();
         assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
         assert!(String::from_utf8_lossy(&output.stderr).contains("hint: "));
     });
@@ -326,7 +330,7 @@ fn options_that_cannot_be_read_are_said_to_be() {
         let listener = listener();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let mut command = support::sockscope();
-        let output = support::output(command.args(["show", "--deep", "via accept-queue"]));
+        let output = support::output(command.args(HERE).args(["--deep", "via accept-queue"]));
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(text.contains("cannot read its options: no descriptor"), "{text}");
         assert!(!output.stdout.is_empty());
@@ -337,12 +341,14 @@ fn options_that_cannot_be_read_are_said_to_be() {
 fn a_socket_is_found_in_whatever_namespace_it_is() {
     let script = "s = listen(8094)\nready('ready', os.fstat(s.fileno()).st_ino)";
     let Some((process, words)) = scene("n", script) else { return };
-    let page = show(&format!("inode:{}", words[0]));
+    let anywhere = ["show", &format!("inode:{}", words[0])];
+    let page = support::output(support::sockscope().args(anywhere)).stdout;
+    let page = String::from_utf8(page).unwrap();
     let netns = netns_of(process.pid());
     let owner = format!("Held by      python3 ({}, ", process.pid());
     assert_says(&page, &[&owner, &format!("Namespace    {netns} (")]);
 
-    let current = ["show", "--netns", "current", &format!("inode:{}", words[0])];
-    let output = support::sockscope().args(current).output().unwrap();
+    let here = support::sockscope().args(HERE).arg(format!("inode:{}", words[0])).output();
+    let output = here.unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
 }

@@ -87,7 +87,11 @@ pub(crate) fn list(args: &[&str]) -> Vec<Value> {
 /// Returns the sockets that this command prints as a JSON listing.
 #[track_caller]
 pub(crate) fn listed(command: &mut Command) -> Vec<Value> {
-    let mut listing: Value = serde_json::from_slice(&output(command).stdout).unwrap();
+    let output = output(command);
+    let mut listing: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        // A program that starts it may have failed with a code that is one of ours.
+        panic!("{command:?}: {error}: {}", String::from_utf8_lossy(&output.stderr))
+    });
     serde_json::from_value(listing["sockets"].take()).unwrap()
 }
 

@@ -271,8 +271,9 @@ fn the_command_runs_only_when_it_holds_and_its_exit_code_counts() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port().to_string();
         let code = |event: &str, command: &[&str]| {
-            let output =
-                wait(&[event, &port, "-t", "0", "-q", "--"]).args(command).output().unwrap();
+            let mut waiting = wait(&[event, &port, "-t", "0", "-q", "--"]);
+            // A directory that may not be searched would make another error of what is not found.
+            let output = waiting.args(command).env("PATH", "/usr/bin:/bin").output().unwrap();
             (output.status.code(), String::from_utf8(output.stdout).unwrap())
         };
         assert_eq!(
@@ -287,23 +288,30 @@ fn the_command_runs_only_when_it_holds_and_its_exit_code_counts() {
 
 #[test]
 fn what_cannot_be_waited_for_is_trouble() {
-    for (wrong, why) in [
-        (&["listen"][..], "TARGET"),
-        (&["sometime", "80"], "sometime"),
-        (&["listen", "0"], "port 0 means any free one"),
-        (&["free", "65536"], "the port is too large"),
-        (&["free", "no-such-host.invalid:80"], "there is no host"),
-        (&["free", "192.0.2.1:8080"], "cannot bind tcp 192.0.2.1:8080"),
-        (&["connect", "localhost"], "'localhost' has no port to connect to"),
-        (&["connect", "localhost:http"], "\"http\" is not a port"),
-        (&["listen", "80", "-t", "soon"], "--timeout"),
-        (&["listen", "80", "--reuseaddr"], "--reuseaddr is for: sockscope wait free"),
-    ] {
-        let output = wait(wrong).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stderr);
-        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{wrong:?}: {text}");
-        assert!(text.starts_with("sockscope: ") && text.contains(why), "{wrong:?}: {text}");
-    }
+    // Where no network is, no name server is asked, nor waited for.
+    in_netns("wait::what_cannot_be_waited_for_is_trouble", || {
+        for (wrong, why) in [
+            (&["listen"][..], "TARGET"),
+            (&["sometime", "80"], "sometime"),
+            (&["listen", "0"], "port 0 means any free one"),
+            (&["free", "65536"], "the port is too large"),
+            (&["free", "no-such-host.invalid:80"], "there is no host"),
+            (&["free", "192.0.2.1:8080"], "cannot bind tcp 192.0.2.1:8080"),
+            (&["connect", "localhost"], "'localhost' has no port to connect to"),
+            (&["connect", "localhost:http"], "\"http\" is not a port"),
+            (&["listen", "80", "-t", "soon"], "--timeout"),
+            (&["listen", "80", "--reuseaddr"], "--reuseaddr is for: sockscope wait free"),
+        ] {
+            let output = wait(wrong).output().unwrap();
+            let text = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(
+                (output.status.code(), output.stdout.len()),
+                (Some(2), 0),
+                "{wrong:?}: {text}"
+            );
+            assert!(text.starts_with("sockscope: ") && text.contains(why), "{wrong:?}: {text}");
+        }
+    });
 }
 
 /// How often each reaction is measured.

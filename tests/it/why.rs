@@ -440,7 +440,7 @@ fn time_wait_with_its_seconds() {
         let remedy = &plain["remedies"][0];
         assert_eq!((&remedy["action"], &remedy["harm"]), (&"wait".into(), &"none".into()));
         let words: Vec<&str> = remedy["text"].as_str().unwrap().split(' ').collect();
-        assert!((50..=60).contains(&words[1].parse::<u32>().unwrap()), "{remedy:#}");
+        assert!((1..=60).contains(&words[1].parse::<u32>().unwrap()), "{remedy:#}");
 
         let other = answer(&["127.0.0.1:8080", "--reuseaddr"]);
         assert_eq!(other["prediction"], "unknown");

@@ -20,8 +20,8 @@ use sockscope::snapshot::Snapshot;
 use sockscope::socket::{Interface, Protocol};
 use sockscope::state::TcpState;
 
-use crate::netns::{alone, is_root};
-use crate::support::wait_until;
+use crate::netns::{alone, is_root, may_be_nobody};
+use crate::support::{skip, wait_until};
 
 const NOBODY: u32 = 65534;
 
@@ -325,9 +325,14 @@ fn reached_at(bound: &Bound, v4: bool) -> Option<IpAddr> {
     }
 }
 
+/// Runs a test where there is nobody else, as a user who can be another.
+fn judged(name: &str, body: impl FnOnce()) {
+    alone(name, || if may_be_nobody() { body() } else { skip("needs root, to bind as nobody") });
+}
+
 #[test]
 fn tcp_binds_and_listens_as_predicted_beside_what_is_bound() {
-    alone("why_judge::tcp_binds_and_listens_as_predicted_beside_what_is_bound", || {
+    judged("why_judge::tcp_binds_and_listens_as_predicted_beside_what_is_bound", || {
         make_device();
         let mut scenes = Scenes::new();
         for holder in everyone(Protocol::Tcp) {
@@ -346,7 +351,7 @@ fn tcp_binds_and_listens_as_predicted_beside_what_is_bound() {
 
 #[test]
 fn tcp_binds_and_listens_as_predicted_beside_what_a_listener_left() {
-    alone("why_judge::tcp_binds_and_listens_as_predicted_beside_what_a_listener_left", || {
+    judged("why_judge::tcp_binds_and_listens_as_predicted_beside_what_a_listener_left", || {
         make_device();
         let mut scenes = Scenes::new();
         for holder in bounds(Protocol::Tcp) {
@@ -418,7 +423,7 @@ fn is_there(port: u16, state: TcpState) -> bool {
 
 #[test]
 fn tcp_binds_and_listens_as_predicted_beside_outgoing_connections() {
-    alone("why_judge::tcp_binds_and_listens_as_predicted_beside_outgoing_connections", || {
+    judged("why_judge::tcp_binds_and_listens_as_predicted_beside_outgoing_connections", || {
         make_device();
         let mut scenes = Scenes::new();
         for (reuse_address, reuse_port) in FLAGS {
@@ -457,7 +462,7 @@ fn tcp_binds_and_listens_as_predicted_beside_outgoing_connections() {
 
 #[test]
 fn udp_binds_as_predicted() {
-    alone("why_judge::udp_binds_as_predicted", || {
+    judged("why_judge::udp_binds_as_predicted", || {
         make_device();
         let mut scenes = Scenes::new();
         for holder in everyone(Protocol::Udp) {

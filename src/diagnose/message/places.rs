@@ -114,7 +114,9 @@ pub(super) fn find(line: &Line<'_>) -> Vec<Found> {
     let mut before = "";
     let mut found = Vec::new();
     for word in &words {
-        found.extend(of_word(word.text, before).or_else(|| of_tuple(line.text, word)));
+        if !is_json_value(line.text, word) {
+            found.extend(of_word(word.text, before).or_else(|| of_tuple(line.text, word)));
+        }
         before = word.text.trim_end_matches(':');
     }
     found.extend(of_port(&line.lower));
@@ -173,6 +175,14 @@ fn words(line: &str) -> Vec<Word<'_>> {
     words
 }
 
+/// Returns true for the `:23024` of `"id":23024`: whatever ends in `port` is read as that.
+fn is_json_value(line: &str, word: &Word<'_>) -> bool {
+    let before = line.get(..word.start).unwrap_or_default();
+    word.text.starts_with(':')
+        && before.ends_with('"')
+        && before.matches('"').count().is_multiple_of(2)
+}
+
 /// Reads a place that is one word: `127.0.0.1:80`, `http://localhost:3000/`, `/run/x.sock`.
 fn of_word(word: &str, before: &str) -> Option<Found> {
     if let Some(path) = path(word, before) {
@@ -190,11 +200,13 @@ fn of_word(word: &str, before: &str) -> Option<Found> {
         ),
     };
     let rest = rest.trim_end_matches(['.', ':', '!', '?', ',']);
+    // Docker writes `0.0.0.0:80/tcp`.
+    let rest = ["/tcp", "/udp"].iter().find_map(|end| rest.strip_suffix(end)).unwrap_or(rest);
     // Java writes `localhost/127.0.0.1:80`; others put brackets around the whole.
     let address = rest.rsplit('/').next().unwrap_or(rest);
     let inner = address.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
     let pair = [Some(rest), Some(address), inner].into_iter().flatten().find_map(pair);
-    let Some((host, port)) = pair else {
+    let Some((host, port)) = pair.or_else(|| published(rest)) else {
         return tomcat(rest).or_else(|| without_port(scheme?, rest));
     };
     let weight = match &host {
@@ -217,7 +229,9 @@ fn of_word(word: &str, before: &str) -> Option<Found> {
 fn pair(text: &str) -> Option<(Option<Host>, u16)> {
     // BIND writes `127.0.0.1#53`.
     let (host, port) = text.rsplit_once('#').or_else(|| text.rsplit_once(':'))?;
-    let port = number(port)?;
+    // Elasticsearch writes `127.0.0.1:[9200]`.
+    let bare = port.strip_prefix('[').map(|port| port.trim_end_matches(']'));
+    let port = number(bare.unwrap_or(port))?;
     if ANY.contains(&host) {
         return Some((None, port));
     }
@@ -227,6 +241,15 @@ fn pair(text: &str) -> Option<(Option<Host>, u16)> {
     }
     (is_name(host) && host.contains(|c: char| c.is_ascii_alphabetic()))
         .then(|| (Some(Host::Name(host.to_owned())), port))
+}
+
+/// Reads where Docker publishes a port, before the container's own: `0.0.0.0:8080:172.17.0.2:80`.
+fn published(text: &str) -> Option<(Option<Host>, u16)> {
+    let of_address = |text| pair(text).filter(|(host, _)| matches!(host, Some(Host::Ip(_))));
+    text.match_indices(':').find_map(|(at, _)| {
+        let container = text.get(at + 1..)?;
+        of_address(container).and_then(|_| of_address(text.get(..at)?))
+    })
 }
 
 /// Reads an address alone, with or without brackets and a zone.

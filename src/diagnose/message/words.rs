@@ -180,6 +180,9 @@ const SOCKET_WORDS: &[&str] = &[
 const FAILURES: &[(&str, Call)] = &[
     ("already in use", Call::Bind),
     ("is in use", Call::Bind),
+    ("in use?", Call::Bind),
+    ("already running on port", Call::Bind),
+    ("could not be started because port", Call::Bind),
     ("cannot bind", Call::Bind),
     ("can't bind", Call::Bind),
     ("could not bind", Call::Bind),

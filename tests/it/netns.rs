@@ -63,7 +63,9 @@ fn inside(namespaces: &str, name: &str, body: impl FnOnce()) {
         output.status.success() && text.contains("1 passed"),
         "in its namespace, {name}:\n{text}\n{said}"
     );
-    for line in said.lines().filter(|line| line.starts_with("SKIPPED:")) {
+    // What it counted is shown, too, where somebody asks for it (--nocapture).
+    let is_told = |line: &&str| line.starts_with("SKIPPED:") || line.contains(" pairs, ");
+    for line in said.lines().filter(is_told) {
         eprintln!("{line}");
     }
 }

@@ -12,17 +12,22 @@ fn fixtures(folder: &str) -> PathBuf {
 }
 
 /// Everything there is to see of a recording. What a person reads and what a program reads: the table
-/// at a width and in full, each column, lsof's fields, the rows of one state; a listener's page, and why
-/// its port cannot be bound.
-const VIEWS: [&[&str]; 7] = [
+/// at a width and in full, each column, JSON, lsof's fields, the rows of one state; a listener's page, its
+/// port's, and why that cannot be bound.
+const VIEWS: [&[&str]; 9] = [
     &["list", "-A", "all", "-e", "-o", "+container,unit,age,netns"],
     &["list", "--wide", "-A", "all", "--sort", "-port"],
     &["list", "--csv", "-A", "all"],
+    &["list", "--json", "listen and sport PORT"],
     &["list", "-F", "-A", "all"],
     &["list", "--fds", "listen or state TIME_WAIT"],
     &["show", "LISTENER"],
+    &["port", "PORT"],
     &["why", "LISTENER", "--no-probe"],
 ];
+
+/// What a port is meant for is in a file of the machine that asks, not in the recording.
+const OF_THIS_MACHINE: &str = "the services file calls it ";
 
 /// A listener of each recording.
 const LISTENERS: [(&str, &str); 6] = [
@@ -40,12 +45,16 @@ fn replayed(recording: &Path) -> String {
     let (_, listener) = LISTENERS.iter().find(|(of, _)| *of == name).unwrap();
     let mut text = String::new();
     for view in VIEWS {
-        let view: Vec<&str> =
-            view.iter().map(|word| if *word == "LISTENER" { listener } else { *word }).collect();
+        let port = listener.rsplit(':').next().unwrap();
+        let word = |word: &&str| word.replace("LISTENER", listener).replace("PORT", port);
+        let view: Vec<String> = view.iter().map(word).collect();
         // What `why` answers is its status, too.
         let output = sockscope().args(&view).arg("--replay").arg(recording).output().unwrap();
         let said = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).replace('\0', "\\0");
-        let (stdout, stderr) = (said(output.stdout), said(output.stderr));
+        let (mut stdout, stderr) = (said(output.stdout), said(output.stderr));
+        if let Some(line) = stdout.lines().find(|line| line.starts_with(OF_THIS_MACHINE)) {
+            stdout = stdout.replace(&format!("{line}\n"), "");
+        }
         let status = output.status.code().unwrap();
         let words = view.join(" ");
         write!(text, "$ sockscope {words}\n{stdout}-- status {status}, stderr\n{stderr}\n")

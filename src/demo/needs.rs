@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::error::cause;
 use crate::platform::props::{self, Child, SYSTEM};
+use crate::socket::Protocol;
 use crate::state::TcpState;
 
 /// Something a lesson needs.
@@ -11,14 +12,22 @@ use crate::state::TcpState;
 pub enum Need {
     /// Linux: the lesson shows what its kernel does, and others do otherwise.
     Linux,
+    /// Linux or Windows: what the lesson shows was seen on both, on Windows by Wine.
+    Winsock,
+    /// That a full queue does not answer, so that a connection stays asked for.
+    SilentQueue,
+    /// That TIME_WAIT holds its port, and a listener's port is never given twice by `SO_REUSEADDR`.
+    StrictPorts,
     /// Linux, where every state of TCP can be held still; elsewhere some cannot.
     EveryState,
     /// That a child inherits a socket of its parent's.
     Inheritance,
     /// That a UDP socket is told by `ECONNREFUSED` that nobody receives.
     Refusals,
-    /// That a socket can drop what arrives (`IP_MINTTL`), which an emulator may not pass on.
-    Deafness,
+    /// That the backlog's limit is told, and sockets that are bound and no more: `/proc/net` has neither.
+    SockDiag,
+    /// That a socket can be made to drop whatever arrives, as if the cable were cut.
+    CutCable,
     /// IPv6 on loopback, and sockets that are bound to that device.
     Loopback6,
     /// That a socket can be given a range of ports of its own.
@@ -30,16 +39,26 @@ pub enum Need {
 impl Need {
     /// Returns what is missing here, as a fragment; `None` when nothing is.
     pub fn missing(self) -> Option<String> {
+        if self == Self::Winsock && SYSTEM == "windows" {
+            return None;
+        }
         if SYSTEM != "linux" && !matches!(self, Self::Inheritance | Self::Refusals) {
             return Some(self.elsewhere(SYSTEM));
         }
         match self {
-            Self::Linux | Self::EveryState => None,
+            Self::Linux
+            | Self::Winsock
+            | Self::SilentQueue
+            | Self::StrictPorts
+            | Self::EveryState => None,
             Self::Inheritance => (!props::CAN_INHERIT)
                 .then(|| "only UNIX hands a socket on to a child so".to_owned()),
             Self::Refusals => (!props::REFUSES_DATAGRAMS)
                 .then(|| format!("{SYSTEM} tells a sender of datagrams otherwise")),
-            Self::Deafness => props::try_min_ttl()
+            Self::SockDiag => props::ask_kernel(Protocol::Tcp)
+                .err()
+                .map(|error| format!("it needs sock_diag: {}", cause(&error))),
+            Self::CutCable => props::try_min_ttl()
                 .err()
                 .map(|error| format!("it needs IP_MINTTL: {}", cause(&error))),
             Self::Loopback6 => props::try_loopback6().err().map(|error| {
@@ -59,6 +78,11 @@ impl Need {
     /// Returns what another system than Linux lacks.
     fn elsewhere(self, system: &str) -> String {
         let is = format!("it shows what Linux does, and this is {system}");
+        if let Some((.., why)) =
+            OTHERWISE.iter().find(|(name, need, _)| *name == system && *need == self)
+        {
+            return format!("{is}, where {why}");
+        }
         match NOT_HELD.iter().find(|(name, ..)| *name == system) {
             Some((_, states, why)) if self == Self::EveryState => {
                 let names: Vec<String> = states.iter().map(ToString::to_string).collect();
@@ -80,12 +104,30 @@ pub const NOT_HELD: &[(&str, &[TcpState], &str)] = &[
         "it has no TCP_DEFER_ACCEPT, and a full queue refuses instead of not answering",
     ),
 ];
+/// What a system does instead of what a lesson shows: from Microsoft's documents, and seen under Wine as far as
+/// `bind()` in spite of TIME_WAIT.
+const OTHERWISE: &[(&str, Need, &str)] = &[
+    (
+        "windows",
+        Need::SilentQueue,
+        "a full queue refuses instead of not answering: no connect() stays asked for",
+    ),
+    (
+        "windows",
+        Need::StrictPorts,
+        "TIME_WAIT keeps no bind() away, and SO_REUSEADDR takes the port even of a listener, unless that has \
+         SO_EXCLUSIVEADDRUSE",
+    ),
+];
 const NO_DEFERRAL: &str = "it has no TCP_DEFER_ACCEPT";
 
 impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::Linux | Self::Deafness => "Linux",
+            Self::Linux | Self::SilentQueue | Self::StrictPorts => "Linux",
+            Self::Winsock => "Linux or Windows",
+            Self::SockDiag => "Linux with `sock_diag`",
+            Self::CutCable => "Linux with `IP_MINTTL`",
             Self::EveryState => "Linux (elsewhere not every state can be held still)",
             Self::Inheritance | Self::Refusals => "UNIX",
             Self::Loopback6 => "Linux 5.7 with IPv6",
@@ -112,6 +154,10 @@ mod tests {
             "it shows what Linux does, and this is windows, where SYN_RECV and SYN_SENT cannot be held still: \
              it has no TCP_DEFER_ACCEPT, and a full queue refuses instead of not answering"
         );
+        for (system, need, why) in OTHERWISE {
+            assert!(need.elsewhere(system).ends_with(why), "{need} on {system}");
+            assert!(!need.elsewhere("plan9").contains(why));
+        }
         assert_eq!(
             Need::EveryState.elsewhere("plan9"),
             "it shows what Linux does, and this is plan9"

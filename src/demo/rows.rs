@@ -119,7 +119,7 @@ impl Row {
         Self { timer: Some(kind), ..self }
     }
 
-    fn is_kept_by(&self, entry: &Entry, role: Role, child: Option<Pid>) -> bool {
+    fn is_kept_by(&self, entry: &Entry, role: Role, seen: &Seen) -> bool {
         let (first, second) = match entry.socket.queues {
             Some(Queues::Bytes { recv, send }) => (Some(recv), Some(send)),
             Some(Queues::Backlog { pending, .. }) => (Some(pending), None),
@@ -127,12 +127,13 @@ impl Row {
         };
         role == self.role
             && entry.socket.state == self.state
-            && (whose(&entry.ownership, child) == Some(self.whose)
+            && (whose(&entry.ownership, seen.child) == Some(self.whose)
                 // A table that names the listener's process for it, too, does not tell the two apart.
                 || (self.whose == Whose::Unaccepted && is_of_table(&entry.ownership)))
             && is_kept(self.waiting, first)
             && is_kept(self.unsent, second)
-            && self.timer.is_none_or(|kind| entry.socket.timer.is_some_and(|t| t.kind == kind))
+            && (seen.is_blind_to(Missing::SocketFacts)
+                || self.timer.is_none_or(|kind| entry.socket.timer.is_some_and(|t| t.kind == kind)))
     }
 }
 
@@ -222,15 +223,13 @@ pub fn change(promised: &mut Vec<Row>, changes: &[Row]) {
 
 /// Returns the promised rows that are not in the listing.
 pub fn missing<'a>(promised: &'a [Row], seen: &Seen) -> Vec<&'a Row> {
-    let is_blind_to = |what| seen.snapshot.unread.iter().any(|gap| gap.what == what);
-    let to_bound = is_blind_to(Missing::BoundSockets);
-    let to_unheld = is_blind_to(Missing::UnheldSockets);
+    let to_bound = seen.is_blind_to(Missing::BoundSockets);
+    let to_unheld = seen.is_blind_to(Missing::UnheldSockets);
     let is_excused = |row: &Row| {
         let is_unheld = matches!(row.whose, Whose::Kernel | Whose::Unaccepted);
         (to_bound && row.state == Some(TcpState::Bound)) || (to_unheld && is_unheld)
     };
-    let is_there =
-        |row: &Row| seen.rows().any(|(role, entry)| row.is_kept_by(entry, role, seen.child));
+    let is_there = |row: &Row| seen.rows().any(|(role, entry)| row.is_kept_by(entry, role, seen));
     promised.iter().filter(|row| !is_excused(row) && !is_there(row)).collect()
 }
 
@@ -251,6 +250,17 @@ impl Seen {
     pub fn rows(&self) -> impl Iterator<Item = (Role, &Entry)> {
         self.roles.iter().copied().zip(&self.snapshot.entries)
     }
+
+    /// Returns whether the listing says that it could not read these.
+    fn is_blind_to(&self, what: Missing) -> bool {
+        self.snapshot.unread.iter().any(|gap| gap.what == what)
+    }
+
+    /// Returns whether a row is but a descriptor whose connection no process holds any more: where those
+    /// are not listed (Wine), it stands there as CLOSED.
+    fn is_left_over(&self, entry: &Entry) -> bool {
+        self.is_blind_to(Missing::UnheldSockets) && entry.socket.state == Some(TcpState::Closed)
+    }
 }
 
 /// Compares the promised rows with the listing: each must be there once, and no others. Returns the
@@ -260,8 +270,8 @@ pub fn compare(promised: &[Row], seen: &Seen) -> Vec<String> {
         missing(promised, seen).iter().map(|row| format!("expected: {row}")).collect();
     let mut met: Vec<Role> = Vec::new();
     for (role, entry) in seen.rows() {
-        let is_promised = |row: &Row| row.is_kept_by(entry, role, seen.child);
-        if met.contains(&role) || !promised.iter().any(is_promised) {
+        let is_promised = |row: &Row| row.is_kept_by(entry, role, seen);
+        if met.contains(&role) || !(seen.is_left_over(entry) || promised.iter().any(is_promised)) {
             let state = entry.socket.state.map_or_else(String::new, |state| format!(" {state}"));
             surprises.push(format!(
                 "not expected: {role}{state}, {}, {:?}, {:?}",

@@ -27,6 +27,9 @@ use crate::process::Pid;
 use crate::snapshot::Entry;
 use crate::socket::{Cookie, Endpoint, Family, Inode, Protocol};
 
+/// What a system answers where Linux, whose answer the lessons name, has another word: seen under Wine.
+const ANSWERS: &[(&str, &str, &str)] = &[("windows", "EPIPE", "ECONNRESET")];
+
 /// A call, and what it returned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
@@ -117,6 +120,9 @@ impl Stage {
         wanted: &'static str,
         call: impl FnOnce(&mut Self) -> io::Result<()>,
     ) -> io::Result<()> {
+        let other =
+            ANSWERS.iter().find(|(system, of, _)| *system == props::SYSTEM && *of == wanted);
+        let wanted = other.map_or(wanted, |(.., here)| here);
         self.is_to_fail = true;
         let called = call(self);
         self.is_to_fail = false;

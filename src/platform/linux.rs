@@ -31,7 +31,7 @@ pub(crate) mod process_control;
 pub(crate) mod process_details;
 #[cfg(feature = "cli")]
 pub(crate) mod props;
-mod sock_diag;
+pub(super) mod sock_diag;
 pub(crate) mod stat;
 pub(crate) mod sys;
 mod unix_diag;

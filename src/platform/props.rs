@@ -10,7 +10,7 @@ use std::time::Duration;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::process::Pid;
-use crate::socket::{Cookie, Inode};
+use crate::socket::{Cookie, Inode, Protocol};
 
 /// The system this is.
 pub const SYSTEM: &str = std::env::consts::OS;
@@ -98,6 +98,19 @@ pub fn min_ttl(socket: &Socket, ttl: u32) -> io::Result<()> {
 /// The system's, when not.
 pub fn try_min_ttl() -> io::Result<()> {
     min_ttl(&Socket::new(Domain::IPV4, Type::STREAM, None)?, 255)
+}
+
+/// Asks the kernel itself for the sockets of a protocol (`sock_diag`), which tells more than its files do.
+///
+/// # Errors
+///
+/// The kernel's, when it does not answer.
+#[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "only Linux has it"))]
+pub fn ask_kernel(protocol: Protocol) -> io::Result<()> {
+    cfg_select! {
+        target_os = "linux" => super::linux::sock_diag::ask(protocol),
+        _ => Err(io::ErrorKind::Unsupported.into()),
+    }
 }
 
 /// Binds the socket to the loopback device, whatever address it will have.

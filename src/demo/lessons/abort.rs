@@ -10,7 +10,7 @@ use crate::state::TcpState::{Established, Listen};
 pub(super) const LESSON: Lesson = Lesson {
     name: "abort",
     title: "connection reset by peer: the two ways to send RST",
-    needs: &[Need::Linux],
+    needs: &[Need::Winsock],
     steps: &[
         Step {
             act: |stage| {

@@ -15,7 +15,7 @@ const FIRST_SERVER: Role = Role::server("first's server");
 pub(super) const LESSON: Lesson = Lesson {
     name: "errors",
     title: "what connect() answers: ECONNREFUSED, EINPROGRESS, EALREADY, 0, EISCONN",
-    needs: &[Need::Linux],
+    needs: &[Need::SilentQueue],
     steps: &[
         Step {
             act: |stage| {

@@ -10,7 +10,7 @@ use crate::state::TcpState::{CloseWait, Established, FinWait2, Listen, TimeWait}
 pub(super) const LESSON: Lesson = Lesson {
     name: "halfclose",
     title: "the orderly close: one half, then the other",
-    needs: &[Need::Linux],
+    needs: &[Need::Winsock],
     steps: &[
         Step {
             act: |stage| {

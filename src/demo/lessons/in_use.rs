@@ -30,7 +30,7 @@ fn end(stage: &mut Stage, listener: Role, server: Role, client: Role) -> io::Res
 pub(super) const LESSON: Lesson = Lesson {
     name: "inuse",
     title: "address already in use: TIME_WAIT, SO_REUSEADDR and SO_REUSEPORT",
-    needs: &[Need::Linux],
+    needs: &[Need::StrictPorts],
     steps: &[
         Step {
             act: |stage| {

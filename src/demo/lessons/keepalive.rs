@@ -11,7 +11,7 @@ use crate::state::TcpState::{Established, Listen};
 pub(super) const LESSON: Lesson = Lesson {
     name: "keepalive",
     title: "a dead peer: what TCP notices by itself (nothing), and keepalive",
-    needs: &[Need::Deafness],
+    needs: &[Need::CutCable],
     steps: &[
         Step {
             act: |stage| {

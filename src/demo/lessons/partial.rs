@@ -11,7 +11,7 @@ use crate::state::TcpState::{Established, Listen};
 pub(super) const LESSON: Lesson = Lesson {
     name: "partial",
     title: "partial sends and reads: why send() and recv() need a loop",
-    needs: &[Need::Linux],
+    needs: &[Need::Winsock],
     steps: &[
         Step {
             act: |stage| {

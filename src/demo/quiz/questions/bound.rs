@@ -17,7 +17,7 @@ fn play(stage: &mut Stage, _: &str) -> io::Result<String> {
 /// bind() without listen().
 pub(super) const QUESTION: Question = Question {
     name: "unlisted",
-    needs: &[Need::Linux],
+    needs: &[Need::SockDiag],
     parts: &[Part::new("billing", play)],
     target: 0,
     culprit: Some(Culprit::Player(0)),

@@ -23,7 +23,7 @@ fn connect(stage: &mut Stage, server: &str) -> io::Result<String> {
 /// listen(0), one client that waits, and no accept().
 pub(super) const QUESTION: Question = Question {
     name: "hanging",
-    needs: &[Need::Linux],
+    needs: &[Need::SockDiag],
     parts: &[Part::new("search", serve), Part::new("frontend", connect)],
     target: 0,
     culprit: Some(Culprit::Player(0)),

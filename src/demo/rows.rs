@@ -132,7 +132,7 @@ impl Row {
                 || (self.whose == Whose::Unaccepted && is_of_table(&entry.ownership)))
             && is_kept(self.waiting, first)
             && is_kept(self.unsent, second)
-            && (seen.is_blind_to(Missing::SocketFacts)
+            && (seen.tells_no_timers()
                 || self.timer.is_none_or(|kind| entry.socket.timer.is_some_and(|t| t.kind == kind)))
     }
 }
@@ -254,6 +254,11 @@ impl Seen {
     /// Returns whether the listing says that it could not read these.
     fn is_blind_to(&self, what: Missing) -> bool {
         self.snapshot.unread.iter().any(|gap| gap.what == what)
+    }
+
+    /// Returns whether the listing says that it has no timers: Linux' has them, whatever else is missing.
+    fn tells_no_timers(&self) -> bool {
+        self.snapshot.platform != "linux" && self.is_blind_to(Missing::SocketFacts)
     }
 
     /// Returns whether a row is but a descriptor whose connection no process holds any more: where those

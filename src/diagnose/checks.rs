@@ -169,18 +169,20 @@ fn address_v4(case: &Case<'_>, address: Ipv4Addr) -> Finding {
         return Finding::pass();
     }
     let is_ours = facts.is_routed_here.or_else(|| {
-        let addresses = facts.addresses.as_ref()?;
+        let mut addresses = facts.addresses.iter().flatten();
+        // Without any of IPv4 it cannot be told whether there ever was one: until then all may be bound.
+        addresses.clone().find(|known| known.address.is_ipv4())?;
         let is_it = |known: &LocalAddress| match known.address {
             // Loopback has whole networks.
             IpAddr::V4(v4) if v4.is_loopback() => is_in_network(address, v4, known.prefix),
             IpAddr::V4(v4) => v4 == address,
             IpAddr::V6(_) => false,
         };
-        Some(addresses.iter().any(is_it))
+        Some(addresses.any(is_it))
     });
     match is_ours {
         Some(true) => Finding::pass(),
-        None if address.is_loopback() => Finding::pass(),
+        None if address.is_loopback() && facts.addresses.is_none() => Finding::pass(),
         None => Finding { verdict: Verdict::Unknown, causes: Vec::new() },
         Some(false) => not_available(case, address.into(), Reason::NoAddress, Vec::new()),
     }

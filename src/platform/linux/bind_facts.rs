@@ -185,7 +185,7 @@ mod tests {
             assert_eq!(facts.may_bind_privileged, Some(owns_it), "{options}");
             if options != "-Ur" {
                 assert_eq!(facts.addresses, Some(Vec::new()), "lo is down there, without address");
-                assert_eq!(facts.is_routed_here, Some(false));
+                assert_eq!(facts.is_routed_here, None, "there may be no table that would tell");
             }
             assert!(facts.descriptors.is_some_and(|usage| usage.used >= 3));
             drop(child.stdin.take());

@@ -111,7 +111,10 @@ pub(super) fn read(address: IpAddr, device: Option<&Interface>, facts: &mut Bind
         && !v4.is_unspecified()
         && !has_own_routes
     {
-        facts.is_routed_here = is_routed_here(v4);
+        // The table that decides is made for the first address there is. Before that every address may be
+        // bound (`inet_addr_type`, linux/net/ipv4/fib_frontend.c), though no route leads to any.
+        let is_told = facts.addresses.iter().flatten().any(|known| known.address.is_ipv4());
+        facts.is_routed_here = is_routed_here(v4).filter(|_| is_told);
     }
 }
 

@@ -149,7 +149,8 @@ fn program() -> Result<&'static OwnedFd, Refusal> {
             Some(true) => Numbers::Global,
             Some(false) | None => Numbers::Readers,
         };
-        load(&layout()?, numbers)
+        let layout = layout()?;
+        load(&layout, numbers).or_else(|_| load(&layout.plain(), numbers))
     };
     PROGRAM.get_or_init(make).as_ref().map_err(Clone::clone)
 }
@@ -387,7 +388,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let inode = rustix::fs::fstat(&listener).unwrap().st_ino;
         let Some(layout) = asked(permitted().and_then(|()| layout())) else { return };
-        for numbers in [Numbers::Global, Numbers::Readers] {
+        let numbers = [Numbers::Global, Numbers::Readers];
+        let ways = [layout, layout.plain()].map(|layout| numbers.map(|numbers| (layout, numbers)));
+        for (layout, numbers) in ways.into_iter().flatten() {
             let program = load(&layout, numbers).unwrap();
             let wanted = HashSet::from([Inode(inode)]);
             let processes: Vec<u32> = pids().unwrap().into_iter().map(|pid| pid.0).collect();
@@ -406,7 +409,7 @@ mod tests {
                 let is_it = |(holding, _, what): &(Holding, Descriptor, What)| {
                     (*holding, *what) == (expected, What::Socket(2))
                 };
-                assert!(found.iter().any(is_it), "{numbers:?}: {found:?}");
+                assert!(found.iter().any(is_it), "{numbers:?} of {layout:?}: {found:?}");
             }
         }
     }

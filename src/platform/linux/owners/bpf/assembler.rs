@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use super::btf::TypeId;
+
 /// A register. `R0` is what a call returns and what the program answers, `R1` to `R5` are a call's
 /// arguments and lost by it, `R6` to `R9` survive calls, `R10` is the end of the stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +77,8 @@ pub(super) enum Line {
     Goto(Label),
     /// Calls a function of the kernel.
     Call(Helper),
+    /// Calls one that has no number of its own (a kfunc), by the number that its type has.
+    CallTyped(TypeId),
     /// Ends the program; its answer is in `R0`.
     Exit,
     /// No instruction, but where jumps to this label lead.
@@ -116,6 +120,8 @@ const IF_NOT_NUMBER: u8 = 0x55;
 const GOTO: u8 = 0x05;
 const CALL: u8 = 0x85;
 const EXIT: u8 = 0x95;
+/// Stands where a register would: the number is that of a type (`BPF_PSEUDO_KFUNC_CALL`).
+const TYPED: Register = Register::R2;
 
 impl Line {
     /// Returns the instruction; `None` for a place, which is none, and for a jump without distance.
@@ -139,6 +145,7 @@ impl Line {
             }
             Self::Goto(label) => (GOTO, NONE, NONE, distance(label)?, 0),
             Self::Call(helper) => (CALL, NONE, NONE, 0, helper as i32),
+            Self::CallTyped(function) => (CALL, NONE, TYPED, 0, function.number()?),
             Self::Exit => (EXIT, NONE, NONE, 0, 0),
         };
         Some(instruction(code, to, from, offset, number))
@@ -229,6 +236,7 @@ impl fmt::Display for Line {
             }
             Self::Goto(Label(label)) => write!(f, "    goto {label}"),
             Self::Call(helper) => write!(f, "    call {helper}"),
+            Self::CallTyped(TypeId(function)) => write!(f, "    call kernel-function#{function}"),
             Self::Exit => f.write_str("    exit"),
             Self::Place(Label(label)) => write!(f, "{label}:"),
         }
@@ -238,7 +246,10 @@ impl fmt::Display for Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Line::{AddNumber, Call, Exit, Goto, IfEqual, IfNot, Load, Move, MoveNumber, Place, Store};
+    use Line::{
+        AddNumber, Call, CallTyped, Exit, Goto, IfEqual, IfNot, Load, Move, MoveNumber, Place,
+        Store,
+    };
     use Register::{R0, R1, R2, R6, R10};
     use Size::{Double, Half, Word};
 
@@ -257,9 +268,10 @@ mod tests {
             AddNumber(R2, -32),
             MoveNumber(R0, 0),
             Call(Helper::SeqWrite),
+            CallTyped(TypeId(0x1234)),
             Exit,
         ];
-        let expected: [Encoded; 9] = [
+        let expected: [Encoded; 10] = [
             [0x79, 0x16, 24, 0, 0, 0, 0, 0],
             [0x61, 0x61, 0xfc, 0xff, 0, 0, 0, 0],
             [0x69, 0x61, 16, 0, 0, 0, 0, 0],
@@ -268,6 +280,7 @@ mod tests {
             [0x07, 0x02, 0, 0, 0xe0, 0xff, 0xff, 0xff],
             [0xb7, 0x00, 0, 0, 0, 0, 0, 0],
             [0x85, 0x00, 0, 0, 127, 0, 0, 0],
+            [0x85, 0x20, 0, 0, 0x34, 0x12, 0, 0],
             [0x95, 0x00, 0, 0, 0, 0, 0, 0],
         ];
         assert_eq!(encode(&program).unwrap(), expected);

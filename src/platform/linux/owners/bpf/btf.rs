@@ -55,6 +55,13 @@ impl Name {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TypeId(pub(super) u32);
 
+impl TypeId {
+    /// Returns it as instructions have it.
+    pub(super) fn number(self) -> Option<i32> {
+        self.0.try_into().ok()
+    }
+}
+
 /// A kernel's types.
 #[derive(Debug)]
 pub(super) struct Btf<'a> {

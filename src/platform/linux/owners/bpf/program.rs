@@ -6,8 +6,8 @@
 //! that one, so tables of single threads, and of processes whose first thread has ended, are seen.
 
 use super::assembler::Line::{
-    Add, AddNumber, Call, Exit, Goto, IfEqual, IfNot, Load, Move, MoveNumber, MultiplyNumber,
-    Place, Store,
+    Add, AddNumber, Call, CallTyped, Exit, Goto, IfEqual, IfNot, Load, Move, MoveNumber,
+    MultiplyNumber, Place, Store,
 };
 use super::assembler::Register::{R0, R1, R2, R3, R6, R7, R8, R9, R10};
 use super::assembler::Size::{Double, Half, Word};
@@ -17,8 +17,12 @@ use super::btf::{Btf, Name, TypeId};
 /// Where the kernel calls the program.
 const HOOK: Name = Name::Function("bpf_iter_task_file");
 
+/// Makes of a pointer one that may be read through and no more (Linux 6.2).
+const CAST: Name = Name::Function("bpf_rdonly_cast");
+
 const NAMES: &[Name] = &[
     HOOK,
+    CAST,
     Name::Struct("bpf_iter__task_file"),
     Name::Struct("bpf_iter_meta"),
     Name::Struct("dentry"),
@@ -61,6 +65,28 @@ pub(super) struct Layout {
     numbers: i16,
     number: i16,
     number_size: i32,
+    cast: Option<Cast>,
+}
+
+/// How a pointer to a task is cast, where the kernel can. It may be read through uncast as well; but at
+/// each step from a task that it trusts the verifier looks through the names of all types for what else
+/// it might trust, and that was most of what loading took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Cast {
+    function: TypeId,
+    task: i32,
+}
+
+impl Cast {
+    fn decode(btf: &Btf<'_>) -> Option<Self> {
+        let task = btf.id(Name::Struct("task_struct"))?;
+        Some(Self { function: btf.id(CAST)?, task: task.number()? })
+    }
+
+    /// Casts the pointer in a register; calls lose R1 to R5.
+    fn lines(self, task: Register) -> [Line; 4] {
+        [Move(R1, task), MoveNumber(R2, self.task), CallTyped(self.function), Move(task, R0)]
+    }
 }
 
 impl Layout {
@@ -94,7 +120,13 @@ impl Layout {
             numbers: btf.offset("pid", "numbers")?,
             number: btf.offset("upid", "nr")?,
             number_size: btf.size("upid")?,
+            cast: Cast::decode(&btf),
         })
+    }
+
+    /// Returns it without what only makes loading fast.
+    pub(super) const fn plain(self) -> Self {
+        Self { cast: None, ..self }
     }
 }
 
@@ -195,6 +227,7 @@ pub(super) fn assemble(at: &Layout, numbers: Numbers) -> Vec<Line> {
     const OTHER: Label = Label("other");
     const TELL: Label = Label("tell");
     const OUT: Label = Label("out");
+    let cast = |task| at.cast.into_iter().flat_map(move |cast| cast.lines(task));
     let mut lines = vec![
         // After the last descriptor it is called once more, with neither.
         Move(R6, R1),
@@ -228,13 +261,16 @@ pub(super) fn assemble(at: &Layout, numbers: Numbers) -> Vec<Line> {
         Load(Double, R1, R7, at.inode),
         Load(Double, R1, R1, at.inode_number),
         Store(Double, R10, INODE, R1),
+    ];
+    lines.extend(cast(R8));
+    lines.extend([
         // The table.
         Load(Double, R1, R8, at.table),
         Store(Double, R10, TABLE, R1),
         Load(Double, R9, R8, at.leader),
         Load(Double, R1, R9, at.table),
         Store(Double, R10, LEADERS_TABLE, R1),
-    ];
+    ]);
     match numbers {
         Numbers::Global => lines.extend([
             Load(Word, R1, R8, at.process),
@@ -243,8 +279,9 @@ pub(super) fn assemble(at: &Layout, numbers: Numbers) -> Vec<Line> {
             Store(Word, R10, THREAD, R1),
         ]),
         Numbers::Readers => {
+            lines.push(Call(Helper::GetCurrentTask));
+            lines.extend(cast(R0));
             lines.extend([
-                Call(Helper::GetCurrentTask),
                 Load(Double, R1, R0, at.thread_pid),
                 IfEqual(R1, 0, OUT),
                 Load(Word, R1, R1, at.level),
@@ -322,6 +359,7 @@ mod tests {
         numbers: 96,
         number: 0,
         number_size: 16,
+        cast: Some(Cast { function: TypeId(64_000), task: 100 }),
     };
 
     fn text(numbers: Numbers) -> String {

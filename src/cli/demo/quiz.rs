@@ -23,8 +23,7 @@ use crate::render::sanitize;
 /// The word that chooses it.
 pub const NAME: &str = "quiz";
 /// What it is, in one line.
-pub const TITLE: &str =
-    "find out what is wrong: causes of trouble, set up for real, with hints and points";
+pub const TITLE: &str = "find out what is wrong: trouble, set up for real; points";
 
 /// The examples at the end of `sockscope demo quiz --help`.
 pub const HELP: &str = "\

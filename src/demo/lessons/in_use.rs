@@ -29,7 +29,7 @@ fn end(stage: &mut Stage, listener: Role, server: Role, client: Role) -> io::Res
 /// TIME_WAIT, SO_REUSEADDR, SO_REUSEPORT.
 pub(super) const LESSON: Lesson = Lesson {
     name: "inuse",
-    title: "address already in use: TIME_WAIT, SO_REUSEADDR and SO_REUSEPORT",
+    title: "address already in use, SO_REUSEADDR and SO_REUSEPORT",
     needs: &[Need::StrictPorts],
     steps: &[
         Step {

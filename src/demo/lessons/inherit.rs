@@ -11,7 +11,7 @@ const RESTARTED: Role = Role::server("restarted");
 /// A listener that a child has without knowing it.
 pub(super) const LESSON: Lesson = Lesson {
     name: "inherit",
-    title: "inheritance: the server has ended, and its child has the port",
+    title: "inheritance: the server has ended, its child has the port",
     needs: &[Need::Inheritance],
     steps: &[
         Step {

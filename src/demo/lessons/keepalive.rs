@@ -10,7 +10,7 @@ use crate::state::TcpState::{Established, Listen};
 /// SO_KEEPALIVE, and a cable that is cut.
 pub(super) const LESSON: Lesson = Lesson {
     name: "keepalive",
-    title: "a dead peer: what TCP notices by itself (nothing), and keepalive",
+    title: "a dead peer: TCP notices nothing by itself; keepalive does",
     needs: &[Need::CutCable],
     steps: &[
         Step {

@@ -45,7 +45,7 @@ fn filled(stage: &mut Stage, client: Role, server: Role) -> io::Result<()> {
 /// All eleven states, without privilege.
 pub(super) const LESSON: Lesson = Lesson {
     name: "museum",
-    title: "the museum of states: all eleven at once, held still, then each moved on",
+    title: "the museum of states: all eleven held still, then moved on",
     needs: &[Need::EveryState],
     steps: &[
         Step {

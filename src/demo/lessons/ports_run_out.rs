@@ -17,7 +17,7 @@ const FOURTH_SERVER: Role = Role::server("server 4");
 /// Two ports, three clients.
 pub(super) const LESSON: Lesson = Lesson {
     name: "ports",
-    title: "the ports run out: EADDRNOTAVAIL, and how many connections that takes",
+    title: "the ports run out: EADDRNOTAVAIL, and how soon",
     needs: &[Need::PortRange],
     steps: &[
         Step {

@@ -14,7 +14,7 @@ const GIFT: Role = Role::server("gift");
 /// Abstract names, paths, pairs, SCM_RIGHTS.
 pub(super) const LESSON: Lesson = Lesson {
     name: "unix",
-    title: "UNIX sockets: names, paths, pairs, and a descriptor in flight",
+    title: "UNIX sockets: names, paths, pairs, a descriptor in flight",
     needs: &[Need::Linux],
     steps: &[
         Step {

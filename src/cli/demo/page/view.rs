@@ -33,7 +33,8 @@ const FEWEST_CALLS: u16 = 2;
 const LOW: u16 = 20;
 
 /// The keys while a lesson is played.
-const KEYS: &str = "space next · r run free · l see it yourself · m menu · ? help · q quit";
+const KEYS: &str =
+    "space next · r run free · l see it yourself · c code · m menu · ? help · q quit";
 /// The same where there is less room.
 const SHORT_KEYS: &str = "space next · r run · l see · m menu · ? help · q quit";
 
@@ -42,7 +43,7 @@ const HELP: &[(&str, &str)] = &[
     ("space, Enter, →", "the next step, or the next lesson"),
     ("r", "run free: go on by itself; again: stop"),
     ("l", "see it yourself: what lsof, ss and netstat would show now"),
-    ("c", "the calls in Python, Rust, C, Go, Node, too; one after the other"),
+    ("c", "the calls in Python, Rust, C, Go or Node, too: the next one"),
     ("↑ ↓ PgUp PgDn", "scroll the calls"),
     ("Tab", "turn to the rows that do not fit"),
     ("m, Esc", "the menu; this lesson's sockets are closed"),
@@ -93,8 +94,9 @@ pub(super) fn put(lines: impl IntoIterator<Item = Line<'static>>, area: Rect, bu
 pub(super) fn bar(left: &str, right: &str, area: Rect, paint: Paint, buf: &mut Buffer) {
     let width = usize::from(area.width);
     let right = cut(right, width);
+    // Two blanks between them: both are bold.
     let room = width.saturating_sub(right.chars().count() + 3);
-    let left = cut(left, room);
+    let left = cut(left, room.saturating_sub(1));
     let text = format!(" {left:<room$} {right} ");
     put([Line::from(Span::styled(text, paint.bar()))], area, buf);
 }
@@ -292,7 +294,7 @@ fn rows(play: &Play, area: Rect, paint: Paint, buf: &mut Buffer) {
     let room = usize::from(area.height).saturating_sub(2);
     let hidden = (play.rows.roles.len() + gone.len()).saturating_sub(room);
     if hidden > 0 {
-        title.spans.push(Span::styled(format!(" {hidden} more do not fit: Tab"), paint.bad()));
+        title.spans.push(Span::styled(format!(" {hidden} more: Tab"), paint.bad()));
     }
     let area = part(title, area, paint, buf);
     let roles = play.rows.roles.iter().chain(&gone);

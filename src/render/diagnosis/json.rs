@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
+#[cfg(feature = "cli")]
+use crate::diagnose::REASONS;
 use crate::diagnose::connect::{Attempt, ConnectDiagnosis, Reach};
 use crate::diagnose::{Call, Cause, Certainty, Diagnosis, Probe, Remedy, Target, Verdict};
 use crate::render::diagnosis::way_out;
@@ -94,7 +96,8 @@ pub struct Asked<'a> {
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Because<'a> {
-    /// Which: a fixed word, such as `listener` or `time-wait`.
+    /// Which: a fixed word, such as `listener` or `time-wait`. A later version may have more of them.
+    #[cfg_attr(feature = "cli", schemars(schema_with = "reason_words"))]
     pub reason: &'static str,
     /// What that is, a clause.
     pub title: &'static str,
@@ -106,6 +109,13 @@ pub struct Because<'a> {
     pub evidence: &'a [String],
     /// The sockets, with their owners.
     pub sockets: Vec<Socket<'a>>,
+}
+
+/// Returns the schema of a reason: every word there is.
+#[cfg(feature = "cli")]
+fn reason_words(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let words: Vec<&str> = REASONS.iter().map(|about| about.word).collect();
+    schemars::json_schema!({ "type": "string", "enum": words })
 }
 
 /// One way out.

@@ -40,6 +40,11 @@ impl Cause {
     const fn is_left_over(&self) -> bool {
         matches!(self.reason, Reason::TimeWait | Reason::Orphan)
     }
+
+    /// Returns true for a socket that may be there although none is seen.
+    const fn is_unseen(&self) -> bool {
+        matches!(self.reason, Reason::BoundOnly) && self.sockets.is_empty()
+    }
 }
 
 impl Diagnosis {
@@ -99,6 +104,9 @@ impl Diagnosis {
     #[must_use]
     pub fn with_suspects(mut self, facts: &BindFacts) -> Self {
         let Some(Probe::Failed { call, errno: Some(errno) }) = self.probe else { return self };
+        // A socket refuses with this error alone, and on Windows with others too.
+        let is_by_a_socket = errno == Errno::EADDRINUSE || facts.windows.is_some();
+        self.causes.retain(|cause| is_by_a_socket || !cause.is_unseen());
         let is_explained = self.prediction == Verdict::Fails { call, errno }
             || self.causes.iter().any(|cause| {
                 cause.reason.is_in_the_way()

@@ -167,6 +167,13 @@ fn where_bound_sockets_are_not_listed_one_may_have_the_port_and_the_kernel_is_no
     let found = diagnosis.clone().with_probe(refused);
     assert_eq!((found.verdict, found.causes[0].certainty), (IN_USE, Certainty::Likely));
     assert!(!found.is_contradicted());
+    // A socket refuses with no other error.
+    let refused = Probe::Failed { call: Call::Bind, errno: Some(Errno::EACCES) };
+    let mut confined = facts();
+    confined.confinement.no_new_privileges = Some(false);
+    let found = diagnosis.clone().with_probe(refused).with_suspects(&confined);
+    let reasons: Vec<Reason> = found.causes.iter().map(|cause| cause.reason).collect();
+    assert_eq!(reasons, [Reason::Landlock]);
     let free = diagnosis.with_probe(Probe::Succeeded { listened: true });
     assert_eq!((free.verdict, free.causes.len()), (Verdict::Free, 0));
     // A listener is certain all the same, and a datagram socket is never without a row.

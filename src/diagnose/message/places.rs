@@ -200,6 +200,8 @@ fn of_word(word: &str, before: &str) -> Option<Found> {
         ),
     };
     let rest = rest.trim_end_matches(['.', ':', '!', '?', ',']);
+    // A bracket that was opened before the word closes a list: `[listen EADDRINUSE 0.0.0.0:80]`.
+    let rest = if rest.contains('[') { rest } else { rest.trim_end_matches(']') };
     // Docker writes `0.0.0.0:80/tcp`.
     let rest = ["/tcp", "/udp"].iter().find_map(|end| rest.strip_suffix(end)).unwrap_or(rest);
     // Java writes `localhost/127.0.0.1:80`; others put brackets around the whole.

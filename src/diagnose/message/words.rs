@@ -195,6 +195,8 @@ const FAILURES: &[(&str, Call)] = &[
     ("couldn't listen", Call::Bind),
     ("failed to listen", Call::Bind),
     ("failed listening", Call::Bind),
+    ("cannot find empty port", Call::Bind),
+    ("no address added out of", Call::Bind),
     ("unable to listen", Call::Bind),
     ("refused", Call::Connect),
     ("could not connect", Call::Connect),

@@ -18,7 +18,9 @@ use crate::render::{owner, phrase, sanitize};
 use crate::snapshot::Entry;
 use crate::socket::{Socket, SocketId};
 
-/// How many sockets of one holder are shown for a cause; the rest is counted.
+/// How many holders are shown for a cause; the sockets of the rest are counted.
+const HOLDERS: usize = 16;
+/// How many sockets of one holder are shown; the rest is counted.
 const SOCKETS: usize = 4;
 /// What stands before the parts of a cause.
 const INDENT: &str = "            ";
@@ -220,17 +222,7 @@ impl Page<'_> {
         };
         self.line(label, &because(cause))?;
         let is_of_sockets = cause.reason.is_of_sockets();
-        let sockets = if is_of_sockets { &cause.sockets[..] } else { &[] };
-        for (entries, holders) in by_holder(sockets) {
-            for entry in entries.iter().take(SOCKETS) {
-                self.line(INDENT, &row(&entry.socket))?;
-            }
-            let more = entries.len().saturating_sub(SOCKETS);
-            if more > 0 {
-                self.line(INDENT, &format!("and {}", phrase::count(more, "more socket")))?;
-            }
-            self.held_by(&holders)?;
-        }
+        self.sockets(if is_of_sockets { &cause.sockets } else { &[] })?;
         if self.options.explain {
             let about = cause.reason.about();
             self.line(INDENT, about.story)?;
@@ -241,15 +233,25 @@ impl Page<'_> {
         Ok(())
     }
 
-    /// Writes a socket's row, and who holds it.
-    pub(super) fn holder(&mut self, entry: &Entry) -> io::Result<()> {
-        self.line(INDENT, &row(&entry.socket))?;
-        self.held_by(&holders(entry))
+    /// Writes the rows of sockets, and who holds them.
+    pub(super) fn sockets(&mut self, sockets: &[Entry]) -> io::Result<()> {
+        let groups = by_holder(sockets);
+        for (entries, holders) in groups.iter().take(HOLDERS) {
+            for entry in entries.iter().take(SOCKETS) {
+                self.line(INDENT, &row(&entry.socket))?;
+            }
+            self.more(entries.len().saturating_sub(SOCKETS))?;
+            let labels = std::iter::once("  held by   ").chain(std::iter::repeat(INDENT));
+            labels.zip(holders).try_for_each(|(label, line)| self.line(label, line))?;
+        }
+        self.more(groups.iter().skip(HOLDERS).map(|(entries, _)| entries.len()).sum())
     }
 
-    fn held_by(&mut self, holders: &[String]) -> io::Result<()> {
-        let labels = std::iter::once("  held by   ").chain(std::iter::repeat(INDENT));
-        labels.zip(holders).try_for_each(|(label, line)| self.line(label, line))
+    fn more(&mut self, sockets: usize) -> io::Result<()> {
+        if sockets == 0 {
+            return Ok(());
+        }
+        self.line(INDENT, &format!("and {}", phrase::count(sockets, "more socket")))
     }
 
     /// Writes what can be done; of these sockets, which are in the way, a way out may clear some alone.

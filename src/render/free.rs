@@ -12,9 +12,6 @@ use crate::render::{phrase, sanitize};
 use crate::snapshot::{Entry, Snapshot};
 use crate::socket::Endpoint;
 
-/// How many sockets in the way are shown; the rest is counted.
-const MOST: usize = 8;
-
 /// All there is to say.
 #[derive(Debug, Clone)]
 pub struct Report<'a> {
@@ -68,12 +65,7 @@ pub fn write_plan(
 ) -> io::Result<()> {
     let mut page = Page { options: Options { width, explain: false }, out };
     writeln!(page.out, "{} is not free", name(requests))?;
-    for entry in plan.in_the_way.iter().take(MOST) {
-        page.holder(entry)?;
-    }
-    if let Some(more) = plan.in_the_way.len().checked_sub(MOST).filter(|&more| more > 0) {
-        page.line("            ", &format!("and {}", phrase::count(more, "more socket")))?;
-    }
+    page.sockets(&plan.in_the_way)?;
     if plan.steps.is_empty() {
         return Ok(());
     }

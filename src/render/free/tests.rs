@@ -52,6 +52,24 @@ fn a_plan_at_80_columns_is_this() {
 }
 
 #[test]
+fn who_has_several_of_the_sockets_is_named_once() {
+    let of = |inode| {
+        let held = Ownership::Held(vec![owner(800, &[1], "/")].into());
+        entry(inode, TcpState::Listen, held)
+    };
+    let one = page(&plan((1..=7).map(of).collect()));
+    assert_eq!(one.matches("held by").count(), 1, "{one}");
+    assert!(one.contains("and 3 more sockets\n"), "{one}");
+    let holders = (1..=20).map(|pid| {
+        let held = Ownership::Held(vec![owner(pid + 100, &[1], "/")].into());
+        entry(pid.into(), TcpState::Listen, held)
+    });
+    let many = page(&plan(holders.collect()));
+    assert_eq!(many.matches("held by").count(), 16, "{many}");
+    assert!(many.contains("and 4 more sockets\n"), "{many}");
+}
+
+#[test]
 fn what_is_not_possible_says_why() {
     let shell = plan(vec![listener(vec![owner(40, &[1], "/")])]);
     let why = Obstacle::Lineage(Pid(40)).to_string();

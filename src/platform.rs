@@ -56,7 +56,10 @@ mod windows;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::num::NonZero;
 use std::ops::RangeInclusive;
+use std::sync::OnceLock;
+use std::thread;
 
 pub use destroy::{DestroyError, destroy};
 
@@ -66,7 +69,7 @@ use crate::error::CollectError;
 use crate::options::SocketOptions;
 use crate::process::{Fd, Pid, Via};
 use crate::snapshot::{Collected, Entry, Gap, Missing};
-use crate::socket::{Cookie, Family, NetnsId, Protocol};
+use crate::socket::{Cookie, Endpoint, Family, NetnsId, Protocol, Socket};
 use crate::state::TcpState;
 
 /// What a backend is asked for. It may return more: the filter runs again anyway, so a backend that
@@ -179,6 +182,20 @@ pub enum PortWish {
     Either(RangeInclusive<u16>),
 }
 
+impl PortWish {
+    /// Returns true for a socket with such a port.
+    pub(crate) fn takes(&self, socket: &Socket) -> bool {
+        let is_in = |end: &Option<Endpoint>, range: &RangeInclusive<u16>| {
+            end.as_ref().and_then(Endpoint::port).is_some_and(|port| range.contains(&port))
+        };
+        match self {
+            Self::Local(range) => is_in(&socket.local, range),
+            Self::Peer(range) => is_in(&socket.peer, range),
+            Self::Either(range) => is_in(&socket.local, range) || is_in(&socket.peer, range),
+        }
+    }
+}
+
 /// A source of socket tables: an operating system, or a recording.
 pub trait Backend: fmt::Debug {
     /// Reads the tables asked for.
@@ -188,6 +205,12 @@ pub trait Backend: fmt::Debug {
     /// Only when nothing at all could be read. A table or row that could not be read is a
     /// [`crate::snapshot::Gap`] in the answer.
     fn collect(&mut self, request: &Request) -> Result<Collected, CollectError>;
+}
+
+/// Returns how many processors this process may use. Finding out takes the reading of several files.
+pub(crate) fn processors() -> usize {
+    static PROCESSORS: OnceLock<usize> = OnceLock::new();
+    *PROCESSORS.get_or_init(|| thread::available_parallelism().map_or(1, NonZero::get))
 }
 
 /// Returns the best backend for this system: its own, else the portable one, else one that says that

@@ -28,7 +28,7 @@ mod privilege;
 mod proc_net;
 pub(crate) mod process;
 pub(crate) mod process_control;
-pub(crate) mod process_details;
+mod process_details;
 #[cfg(feature = "cli")]
 pub(crate) mod props;
 pub(super) mod sock_diag;
@@ -162,11 +162,30 @@ fn find_owners(collected: &mut Collected, namespaces: &Namespaces, scan: Scan, r
         holders.extend(find_missed(collected, &missed, namespaces, request.owners_by));
     }
 
-    let pids: BTreeSet<Pid> = holders.iter().map(|holder| holder.pid).collect();
-    let (processes, gaps) = facts::read_by(&pids, request.process_details, process::read_some);
-    collected.processes = processes;
-    collected.gaps.extend(gaps);
+    read_processes(collected, &holders, request);
     collected.holders = Some(holders);
+}
+
+/// Reads who the holders are. Details cost as much again, so of those who hold nothing with a port that was
+/// asked for, as the other listeners, there are none.
+fn read_processes(collected: &mut Collected, holders: &[Holder], request: &Request) {
+    let mut pids: BTreeSet<Pid> = holders.iter().map(|holder| holder.pid).collect();
+    if let Some(ports) = request.ports.as_ref().filter(|_| request.process_details) {
+        let with_port = collected.sockets.iter().filter(|socket| ports.takes(socket));
+        let with_port: HashSet<SocketId> = with_port.map(|socket| socket.id).collect();
+        let near = holders.iter().filter(|holder| with_port.contains(&holder.socket));
+        let near: BTreeSet<Pid> = near.map(|holder| holder.pid).collect();
+        let (processes, gap) = facts::read_by(&near, true, process::read_some);
+        for process in &processes {
+            pids.remove(&process.pid);
+        }
+        collected.processes = processes;
+        collected.gaps.extend(gap);
+    }
+    let details = request.process_details && request.ports.is_none();
+    let (processes, gap) = facts::read_by(&pids, details, process::read_some);
+    collected.processes.extend(processes);
+    collected.gaps.extend(gap);
 }
 
 /// Asks which ports the kernel has for itself, where a socket without holder may have one.

@@ -1,9 +1,10 @@
 //! Long output in parts: several threads render while another writes what is rendered.
 
 use std::io::{self, Write};
-use std::num::NonZero;
 use std::sync::mpsc::{channel, sync_channel};
 use std::thread;
+
+use crate::platform::processors;
 
 /// So many rows are a part: enough to be worth handing over, few enough to stay in a processor's cache.
 const ROWS: usize = 64;
@@ -24,15 +25,15 @@ pub(crate) fn write<T: Sync>(
 ) -> io::Result<()> {
     let parts: Vec<(usize, &[T])> = (0..).step_by(ROWS).zip(rows.chunks(ROWS)).collect();
     let parts = parts.as_slice();
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
     let render = &render;
     let render = move |&(first, rows): &(usize, &[T]), mut bytes: Vec<u8>| {
         bytes.clear();
         render(first, rows, &mut bytes).map(|()| bytes)
     };
-    if parts.len() < threads {
+    if parts.len() < MOST_THREADS {
         return parts.iter().try_for_each(|part| out.write_all(&render(part, Vec::new())?));
     }
+    let threads = processors().min(MOST_THREADS);
     thread::scope(|scope| {
         // Each takes its turn, and is at most one part ahead of being asked for it. What was written is
         // written over.

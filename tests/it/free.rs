@@ -47,8 +47,8 @@ fn targets(report: &Value) -> Value {
     let steps = report["steps"].as_array().unwrap().iter();
     let steps: Vec<Value> = steps
         .map(|step| {
-            let pids = |owner: &Value| json!([owner["pid"], owner["started_at"]]);
-            let pids: Vec<Value> = step["processes"].as_array().unwrap().iter().map(pids).collect();
+            let processes = step["processes"].as_array().unwrap().iter();
+            let pids: Vec<&Value> = processes.map(|process| &process["pid"]).collect();
             json!([step["action"], pids, step["cookies"], step["clears"], step["chosen"]])
         })
         .collect();

@@ -14,12 +14,11 @@ pub(crate) mod visibility;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::mem::MaybeUninit;
-use std::num::NonZero;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::resume_unwind;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, openat, readlinkat_raw, statat};
@@ -30,7 +29,7 @@ use super::netns;
 use super::privilege::Privilege;
 use super::stat::read_stat;
 use crate::error::cause;
-use crate::platform::OwnersBy;
+use crate::platform::{OwnersBy, processors};
 use crate::process::{Fd, Pid, Tid, Via};
 use crate::snapshot::{Gap, Missing};
 use crate::socket::{Inode, NetnsId};
@@ -264,12 +263,6 @@ fn deal<J: Sync, W: Send>(
         }
         done
     })
-}
-
-/// Returns how many processors this process may use. Finding out takes the reading of several files.
-fn processors() -> usize {
-    static PROCESSORS: OnceLock<usize> = OnceLock::new();
-    *PROCESSORS.get_or_init(|| thread::available_parallelism().map_or(1, NonZero::get))
 }
 
 /// What one or several threads found.

@@ -29,20 +29,18 @@ pub(crate) fn read_some(pids: &BTreeSet<Pid>, details: bool) -> Vec<(Pid, Option
     let pids: Vec<Pid> = pids.iter().copied().collect();
     each_of(&pids, A_THREADS_WORTH, |pid| {
         let mut process = Process::new(pid);
-        complete(&mut process).ok()?;
-        if details {
-            process_details::read(&mut process);
-        }
+        complete(&mut process, details).ok()?;
         Some(process)
     })
 }
 
-/// Fills in what the process's own files say; what was known before stays where they cannot be read.
+/// Fills in what the process's own files say, with `details` also its [`process_details`]; what was
+/// known before stays where they cannot be read.
 ///
 /// # Errors
 ///
 /// When not even what everybody may read could be: it has ended, or is hidden.
-pub(crate) fn complete(process: &mut Process) -> io::Result<()> {
+pub(crate) fn complete(process: &mut Process, details: bool) -> io::Result<()> {
     // Seconds: another unit than everybody else's here.
     process.start = None;
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -67,18 +65,26 @@ pub(crate) fn complete(process: &mut Process) -> io::Result<()> {
     }
     let argv = read_file(&directory, c"cmdline", &mut buffer).map(|()| parse_cmdline(&buffer));
     let argv = argv.unwrap_or_default();
-    let exe = readlinkat(&directory, c"exe", Vec::new()).ok().map(std::ffi::CString::into_bytes);
-    let exe = exe.as_deref().map(|exe| exe.strip_suffix(process_details::DELETED).unwrap_or(exe));
+    let exe = read_link(&directory, c"exe");
+    let path = exe.as_deref().map(|exe| exe.strip_suffix(process_details::DELETED).unwrap_or(exe));
     process.command =
-        Some(command(&comm, exe, &argv)).filter(|name| !name.is_empty()).map(Text::new);
+        Some(command(&comm, path, &argv)).filter(|name| !name.is_empty()).map(Text::new);
     process.comm = Some(Text::from(comm));
     process.argv = Some(argv).filter(|argv| !argv.is_empty());
+    if details {
+        process_details::read(process, &directory, &stat, exe, &mut buffer);
+    }
     Ok(())
+}
+
+/// Reads a link of a process's directory; `None` when it may not be read.
+pub(super) fn read_link(directory: &OwnedFd, name: &CStr) -> Option<Vec<u8>> {
+    Some(readlinkat(directory, name, Vec::new()).ok()?.into_bytes())
 }
 
 /// Reads a file of a process's directory. The kernel makes it at each read, whole as far as there is
 /// room: a read that leaves room was the last.
-fn read_file(directory: &OwnedFd, name: &CStr, buffer: &mut Vec<u8>) -> io::Result<()> {
+pub(super) fn read_file(directory: &OwnedFd, name: &CStr, buffer: &mut Vec<u8>) -> io::Result<()> {
     let file = openat(directory, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     buffer.clear();
     loop {

@@ -1,12 +1,14 @@
-//! More of who a process is: its program, its directory and its control group. Three reads a process,
-//! done only when they are wanted.
+//! More of who a process is: its program, its directory, its control group and what it sleeps in. Some
+//! more reads a process, done only when they are wanted.
 
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 
-use rustix::fs::{AtFlags, CWD, StatxFlags, readlinkat, statx};
+use rustix::fs::{Access, AtFlags, CWD, StatxFlags, access, statx};
 use rustix::io::Errno;
 
-use super::stat::read_stat;
+use super::process::{read_file, read_link};
+use super::stat::Stat;
 use crate::cgroup::Cgroup;
 use crate::process::{Exe, ExeState, Pid, Process};
 use crate::text::Text;
@@ -14,27 +16,30 @@ use crate::text::Text;
 /// What the kernel writes behind the path of a file that has none any more (`d_path`).
 pub(super) const DELETED: &[u8] = b" (deleted)";
 
-/// Fills in what can be read; the program and the directory are told only to whoever may trace the
-/// process (`ptrace(2)`), the control group to everybody.
-pub(crate) fn read(process: &mut Process) {
+/// Fills in what can be read in the process's directory, given its `stat` and where its `exe` leads; the
+/// program and the directory are told only to whoever may trace the process (`ptrace(2)`), the control
+/// group to everybody.
+pub(super) fn read(
+    process: &mut Process,
+    directory: &OwnedFd,
+    stat: &Stat,
+    exe_link: Option<Vec<u8>>,
+    buffer: &mut Vec<u8>,
+) {
     let Pid(pid) = process.pid;
-    process.exe = read_link(&format!("/proc/{pid}/exe")).map(|link| exe(pid, link));
-    process.cwd = read_link(&format!("/proc/{pid}/cwd")).map(Text::from);
-    process.cgroup = std::fs::read(format!("/proc/{pid}/cgroup"))
-        .ok()
-        .and_then(|text| Cgroup::of_process(&text));
-    if let Ok(Some(stat)) = read_stat(pid) {
-        process.is_stopped = stat.is_stopped();
-        let leader = stat.session;
-        process.is_session_over = leader != 0 && matches!(read_stat(leader), Err(Errno::NOENT));
+    process.exe = exe_link.map(|link| exe(pid, link));
+    process.cwd = read_link(directory, c"cwd").map(Text::from);
+    if read_file(directory, c"cgroup", buffer).is_ok() {
+        process.cgroup = Cgroup::of_process(buffer);
     }
+    process.is_stopped = stat.is_stopped();
+    process.is_session_over = stat.session != 0
+        && access(format!("/proc/{}", stat.session), Access::EXISTS) == Err(Errno::NOENT);
     // "0" is what it says of one that runs, or that may not be looked into.
-    let sleeps_in = std::fs::read(format!("/proc/{pid}/wchan")).ok();
-    process.sleeps_in = sleeps_in.filter(|name| !matches!(&name[..], b"" | b"0")).map(Text::from);
-}
-
-fn read_link(link: &str) -> Option<Vec<u8>> {
-    Some(readlinkat(CWD, link, Vec::new()).ok()?.into_bytes())
+    process.sleeps_in = read_file(directory, c"wchan", buffer)
+        .ok()
+        .filter(|()| !matches!(&buffer[..], b"" | b"0"))
+        .map(|()| Text::new(&buffer[..]));
 }
 
 /// Returns what a link to a program tells. Only where it says "deleted" are files looked at: whether
@@ -66,10 +71,12 @@ mod tests {
     #![expect(clippy::disallowed_methods, reason = "tests start programs")]
 
     use std::fs;
+    use std::io::{Read as _, Write as _};
     use std::path::Path;
     use std::process::{Child, Command, Stdio};
 
     use super::*;
+    use crate::platform::linux::process;
 
     /// A running copy of `cat`, which waits for its input to end.
     struct Running(Child);
@@ -77,13 +84,17 @@ mod tests {
     impl Running {
         fn start(program: &Path) -> Self {
             let mut command = Command::new(program);
-            command.stdin(Stdio::piped()).stdout(Stdio::null()).current_dir("/");
-            Self(command.spawn().unwrap())
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).current_dir("/");
+            let mut child = command.spawn().unwrap();
+            // Whoever emulates a processor is there before the program is.
+            child.stdin.as_mut().unwrap().write_all(b"!").unwrap();
+            child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+            Self(child)
         }
 
         fn details(&self) -> Process {
             let mut process = Process::new(Pid(self.0.id()));
-            read(&mut process);
+            process::complete(&mut process, true).unwrap();
             process
         }
     }
@@ -162,7 +173,7 @@ mod tests {
     #[test]
     fn of_a_process_that_is_gone_nothing_is_told() {
         let mut process = Process::new(Pid(2_000_000_001));
-        read(&mut process);
+        process::complete(&mut process, true).unwrap_err();
         assert_eq!(process, Process::new(Pid(2_000_000_001)));
     }
 }

@@ -68,10 +68,7 @@ fn convert(pid: Pid, told: &sysinfo::Process, details: bool) -> Process {
     #[cfg(target_os = "linux")]
     {
         // Gone since, with its descriptors: what is known of it stays.
-        let _gone = crate::platform::linux::process::complete(&mut process);
-        if details {
-            crate::platform::linux::process_details::read(&mut process);
-        }
+        let _gone = crate::platform::linux::process::complete(&mut process, details);
     }
     process
 }

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
-use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,11 +19,11 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use super::{Namespace, Namespaces, hinted, is_ours, link_number};
 use crate::error::{CollectError, cause};
 use crate::kernel::KernelPort;
-use crate::platform::Request;
 use crate::platform::linux::bind_facts::addresses;
 use crate::platform::linux::kernel_ports;
 use crate::platform::linux::owners::Descriptor;
 use crate::platform::linux::sock_diag::{self, Dump};
+use crate::platform::{Request, processors};
 use crate::process::Pid;
 use crate::snapshot::{Gap, Missing};
 use crate::socket::{NetnsId, SocketId};
@@ -122,8 +121,7 @@ impl Namespaces {
             }
             answers
         };
-        let threads = thread::available_parallelism().map_or(1, NonZero::get);
-        let threads = threads.min(MOST_THREADS).min(elsewhere.len());
+        let threads = processors().min(MOST_THREADS).min(elsewhere.len());
         let mut answers = thread::scope(|scope| {
             let entering: Vec<_> = (0..threads)
                 .filter_map(|_| thread::Builder::new().spawn_scoped(scope, run).ok())

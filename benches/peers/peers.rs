@@ -1,8 +1,11 @@
 //! The peers: how each is asked for every TCP and UDP socket with its process, and how its answer is
 //! read.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
+
+use serde::Deserialize;
 
 use crate::scene::Row;
 
@@ -23,6 +26,43 @@ pub(crate) fn own() -> Vec<Peer> {
         Peer { name, words: words.map(str::to_owned).collect(), read: read_own }
     };
     vec![own("sockscope (bpf)", "bpf"), own("sockscope (proc)", "proc")]
+}
+
+/// What else is asked than the listing, beside what answers it, and the rows that the answer has.
+pub(crate) fn questions(truth: &[Row]) -> Vec<(Peer, Peer, Vec<Row>)> {
+    let ask = |name, words: &[&str], read| {
+        let words = words.iter().map(|&word| word.to_owned()).collect();
+        Peer { name, words, read }
+    };
+    let program = env!("CARGO_BIN_EXE_sockscope");
+    let table = ask(
+        "sockscope list -o pid,local,peer",
+        &[program, "list", "-H", "--wide", "-o", "pid,local,peer"],
+        read_own,
+    );
+    let json = ask(
+        "sockscope list --json",
+        &[program, "list", "--json"],
+        read_json as fn(&str) -> Vec<Row>,
+    );
+    let mut questions = vec![(json, table, truth.to_vec())];
+
+    let connected: HashSet<&str> = truth
+        .iter()
+        .filter(|(_, _, peer)| peer != "-")
+        .map(|(_, local, _)| local.as_str())
+        .collect();
+    let mut listeners =
+        truth.iter().filter(|(_, local, peer)| peer == "-" && connected.contains(local.as_str()));
+    if let Some((_, local, _)) = listeners.next() {
+        let (_, port) = local.rsplit_once(':').unwrap();
+        let own = ask("sockscope port N", &[program, "port", port], read_port);
+        let filter = format!(":{port}");
+        let ss = ask("ss -tlnp sport = :N", &["ss", "-tlnpH", "sport", "=", &filter], read_ss_tcp);
+        let holders = truth.iter().filter(|(_, other, peer)| other == local && peer == "-");
+        questions.push((own, ss, holders.cloned().collect()));
+    }
+    questions
 }
 
 /// The peers that are installed.
@@ -74,6 +114,65 @@ fn read_own(text: &str) -> Vec<Row> {
         .collect()
 }
 
+/// The parts of the listing that the other answers have, too.
+#[derive(Deserialize)]
+struct List {
+    sockets: Vec<Socket>,
+}
+
+#[derive(Deserialize)]
+struct Socket {
+    local: Option<SocketEnd>,
+    peer: Option<SocketEnd>,
+    owners: Vec<Owner>,
+}
+
+#[derive(Deserialize)]
+struct SocketEnd {
+    address: IpAddr,
+    port: u16,
+}
+
+#[derive(Deserialize)]
+struct Owner {
+    pid: u32,
+}
+
+fn read_json(text: &str) -> Vec<Row> {
+    let end = |end: Option<SocketEnd>| match end {
+        Some(SocketEnd { address, port }) => SocketAddr::new(address, port).to_string(),
+        None => "-".to_owned(),
+    };
+    let list: List = serde_json::from_str(text).unwrap();
+    let rows = |Socket { local, peer, owners }: Socket| {
+        let (local, peer) = (end(local), end(peer));
+        owners.into_iter().map(move |Owner { pid }| (pid, local.clone(), peer.clone()))
+    };
+    list.sockets.into_iter().flat_map(rows).collect()
+}
+
+/// `  tcp   127.0.0.1:80  backlog 0 of 128`, and below it whose it is: `nginx (812, root, fd 6), for 3s: nginx`.
+fn read_port(text: &str) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut local = "";
+    for line in
+        text.lines().skip_while(|line| *line != "Listeners").take_while(|line| !line.is_empty())
+    {
+        let mut words = line.split_whitespace();
+        if words.next() == Some("tcp") {
+            local = words.next().unwrap();
+        } else if let Some((_, owner)) = line.split_once(" (") {
+            rows.extend(
+                owner
+                    .split(',')
+                    .next()
+                    .and_then(|pid| Some((pid.parse().ok()?, local.to_owned(), "-".to_owned()))),
+            );
+        }
+    }
+    rows
+}
+
 fn read_plain(text: &str) -> Vec<Row> {
     read_own(text)
 }
@@ -84,10 +183,20 @@ fn nothing(peer: &str) -> String {
 
 /// `tcp LISTEN 0 128 127.0.0.1:80 0.0.0.0:* users:(("x",pid=1,fd=3),("y",pid=2,fd=3))`
 fn read_ss(text: &str) -> Vec<Row> {
+    read_ss_from(text, 4)
+}
+
+/// Asked for one protocol, it leaves that out.
+fn read_ss_tcp(text: &str) -> Vec<Row> {
+    read_ss_from(text, 3)
+}
+
+/// The local end is in this column.
+fn read_ss_from(text: &str, column: usize) -> Vec<Row> {
     let mut rows = Vec::new();
     for line in text.lines() {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let [_, _, _, _, local, peer, ..] = words[..] else { continue };
+        let mut words = line.split_whitespace().skip(column);
+        let (Some(local), Some(peer)) = (words.next(), words.next()) else { continue };
         let pids = line.split("pid=").skip(1).filter_map(|rest| {
             rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>().ok()
         });
@@ -139,12 +248,12 @@ pub(crate) fn list_as(name: &str) {
         for socket in get_sockets_info(families, protocols).unwrap() {
             let (local, peer) = match &socket.protocol_socket_info {
                 ProtocolSocketInfo::Tcp(tcp) => {
-                    let local = std::net::SocketAddr::new(tcp.local_addr, tcp.local_port);
-                    let peer = std::net::SocketAddr::new(tcp.remote_addr, tcp.remote_port);
+                    let local = SocketAddr::new(tcp.local_addr, tcp.local_port);
+                    let peer = SocketAddr::new(tcp.remote_addr, tcp.remote_port);
                     (local, (peer.port() != 0).then_some(peer))
                 }
                 ProtocolSocketInfo::Udp(udp) => {
-                    (std::net::SocketAddr::new(udp.local_addr, udp.local_port), None)
+                    (SocketAddr::new(udp.local_addr, udp.local_port), None)
                 }
             };
             let peer = peer.map_or_else(|| "-".to_owned(), |peer| peer.to_string());

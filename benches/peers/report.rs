@@ -36,12 +36,13 @@ fn table(seen: &Seen) -> String {
          | --- | --- | --- | --- | --- | --- |\n"
     );
     for comparison in comparisons {
-        let Comparison { own, peer, own_told, peer_told, .. } = comparison;
+        let Comparison { own, peer, asked, own_told, peer_told, .. } = comparison;
+        let of = if asked == sockets { String::new() } else { format!(" of {asked}") };
         let [least, wall, most] = ratios(comparison, 0);
         let [cpu, memory] = [1, 2].map(|what| ratios(comparison, what)[1]);
         writeln!(
             text,
-            "| {own} | {peer} | {wall:.3} ({least:.3}–{most:.3}) | {cpu:.3} | {memory:.2} | {own_told}; {peer_told} |"
+            "| {own} | {peer} | {wall:.3} ({least:.3}–{most:.3}) | {cpu:.3} | {memory:.2} | {own_told}; {peer_told}{of} |"
         )
         .unwrap();
     }

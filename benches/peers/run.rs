@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::measure::{self, Cost};
 use crate::peers::{self, Peer};
 use crate::report;
-use crate::scene::{self, Built, Group, SCENES, Scene};
+use crate::scene::{self, Built, Group, Row, SCENES, Scene};
 
 /// How often each pair is run unless it is said.
 const PAIRS: usize = 7;
@@ -37,7 +37,8 @@ pub(crate) struct Seen {
 pub(crate) struct Comparison {
     pub(crate) own: String,
     pub(crate) peer: String,
-    /// How many of the sockets each told.
+    /// How many sockets were asked for, and how many of them each told.
+    pub(crate) asked: usize,
     pub(crate) own_told: usize,
     pub(crate) peer_told: usize,
     /// Nanoseconds, nanoseconds and KiB of each, pair by pair; of a ladder alone, the second is nothing.
@@ -169,17 +170,19 @@ fn inside(name: &str, pairs: usize) {
     let peers = if is_grown { Vec::new() } else { peers::all() };
     let mut comparisons = Vec::new();
     for own in peers::own() {
-        let own_told = own.complete(&built.truth);
         if is_grown {
+            let (asked, own_told) = (built.truth.len(), own.complete(&built.truth));
             let pairs = (0..pairs).map(|_| (numbers(measure::run(&own.words)), [0; 3])).collect();
             let (own, peer) = (own.name.to_owned(), String::new());
-            comparisons.push(Comparison { own, peer, own_told, peer_told: 0, pairs });
+            comparisons.push(Comparison { own, peer, asked, own_told, peer_told: 0, pairs });
         }
         for peer in &peers {
-            let peer_told = peer.complete(&built.truth);
-            let pairs = (0..pairs).map(|_| pair(&own, peer)).collect();
-            let (own, peer) = (own.name.to_owned(), peer.name.to_owned());
-            comparisons.push(Comparison { own, peer, own_told, peer_told, pairs });
+            comparisons.push(compare(&own, peer, &built.truth, pairs));
+        }
+    }
+    if !is_grown {
+        for (own, peer, truth) in peers::questions(&built.truth) {
+            comparisons.push(compare(&own, &peer, &truth, pairs));
         }
     }
     let seen = Seen {
@@ -192,6 +195,13 @@ fn inside(name: &str, pairs: usize) {
     };
     drop(built);
     println!("{}", serde_json::to_string(&seen).unwrap());
+}
+
+fn compare(own: &Peer, peer: &Peer, truth: &[Row], pairs: usize) -> Comparison {
+    let (own_told, peer_told) = (own.complete(truth), peer.complete(truth));
+    let pairs = (0..pairs).map(|_| pair(own, peer)).collect();
+    let (own, peer) = (own.name.to_owned(), peer.name.to_owned());
+    Comparison { own, peer, asked: truth.len(), own_told, peer_told, pairs }
 }
 
 fn pair(own: &Peer, peer: &Peer) -> ([u64; 3], [u64; 3]) {

@@ -69,7 +69,7 @@ use crate::error::CollectError;
 use crate::options::SocketOptions;
 use crate::process::{Fd, Pid, Via};
 use crate::snapshot::{Collected, Entry, Gap, Missing};
-use crate::socket::{Cookie, Endpoint, Family, NetnsId, Protocol, Socket};
+use crate::socket::{Cookie, Family, NetnsId, Protocol};
 use crate::state::TcpState;
 
 /// What a backend is asked for. It may return more: the filter runs again anyway, so a backend that
@@ -180,20 +180,6 @@ pub enum PortWish {
     Peer(RangeInclusive<u16>),
     /// One of the two lies in the range.
     Either(RangeInclusive<u16>),
-}
-
-impl PortWish {
-    /// Returns true for a socket with such a port.
-    pub(crate) fn takes(&self, socket: &Socket) -> bool {
-        let is_in = |end: &Option<Endpoint>, range: &RangeInclusive<u16>| {
-            end.as_ref().and_then(Endpoint::port).is_some_and(|port| range.contains(&port))
-        };
-        match self {
-            Self::Local(range) => is_in(&socket.local, range),
-            Self::Peer(range) => is_in(&socket.peer, range),
-            Self::Either(range) => is_in(&socket.local, range) || is_in(&socket.peer, range),
-        }
-    }
 }
 
 /// A source of socket tables: an operating system, or a recording.

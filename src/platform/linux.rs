@@ -40,6 +40,7 @@ mod vsock_diag;
 mod xdp_diag;
 
 use std::collections::{BTreeSet, HashSet};
+use std::ops::RangeInclusive;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
@@ -51,10 +52,12 @@ use crate::platform::clock::Deadline;
 use crate::platform::linux::netns::Namespaces;
 use crate::platform::linux::owners::{Holding, Scan};
 use crate::platform::linux::sock_diag::Dump;
-use crate::platform::{Backend, NetnsWish, OwnersBy, Request, clock, process as facts, users};
+use crate::platform::{
+    Backend, NetnsWish, OwnersBy, PortWish, Request, clock, process as facts, users,
+};
 use crate::process::{Holder, Pid};
 use crate::snapshot::Collected;
-use crate::socket::{Inode, Protocol, Socket, SocketId};
+use crate::socket::{Endpoint, Inode, Protocol, Socket, SocketId};
 
 /// How long the search for holders without a descriptor of their process's may take.
 const SEARCH_BUDGET: Duration = Duration::from_secs(1);
@@ -171,7 +174,7 @@ fn find_owners(collected: &mut Collected, namespaces: &Namespaces, scan: Scan, r
 fn read_processes(collected: &mut Collected, holders: &[Holder], request: &Request) {
     let mut pids: BTreeSet<Pid> = holders.iter().map(|holder| holder.pid).collect();
     if let Some(ports) = request.ports.as_ref().filter(|_| request.process_details) {
-        let with_port = collected.sockets.iter().filter(|socket| ports.takes(socket));
+        let with_port = collected.sockets.iter().filter(|socket| has_one_of(socket, ports));
         let with_port: HashSet<SocketId> = with_port.map(|socket| socket.id).collect();
         let near = holders.iter().filter(|holder| with_port.contains(&holder.socket));
         let near: BTreeSet<Pid> = near.map(|holder| holder.pid).collect();
@@ -186,6 +189,18 @@ fn read_processes(collected: &mut Collected, holders: &[Holder], request: &Reque
     let (processes, gap) = facts::read_by(&pids, details, process::read_some);
     collected.processes.extend(processes);
     collected.gaps.extend(gap);
+}
+
+/// Returns true for a socket with a port that was asked for.
+fn has_one_of(socket: &Socket, ports: &PortWish) -> bool {
+    let is_in = |end: &Option<Endpoint>, range: &RangeInclusive<u16>| {
+        end.as_ref().and_then(Endpoint::port).is_some_and(|port| range.contains(&port))
+    };
+    match ports {
+        PortWish::Local(range) => is_in(&socket.local, range),
+        PortWish::Peer(range) => is_in(&socket.peer, range),
+        PortWish::Either(range) => is_in(&socket.local, range) || is_in(&socket.peer, range),
+    }
 }
 
 /// Asks which ports the kernel has for itself, where a socket without holder may have one.

@@ -15,6 +15,7 @@ pub mod doctor;
 mod elsewhere;
 pub mod error;
 pub mod free;
+pub mod later;
 pub mod list;
 pub mod man;
 pub mod output;
@@ -39,6 +40,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::cli::args::ListArgs;
 use crate::cli::error::Failure;
+use crate::cli::later::Later;
 use crate::cli::output::Output;
 use crate::cli::terminal::Terminal;
 use crate::filter::FilterError;
@@ -118,43 +120,44 @@ Exit codes: 0 closed, 1 there was none or it was gone, 2 trouble (none or severa
 pub enum Command {
     /// List sockets with their owners; also: ls, or no command at all
     #[command(alias = "ls", after_help = LIST_EXAMPLES)]
-    List(Box<ListArgs>),
+    List(Later<Box<ListArgs>>),
     /// Tell all about one port: listeners, peers, clients, what is left over, forwarders
     #[command(after_help = PORT_EXAMPLES)]
-    Port(port::PortArgs),
+    Port(Later<port::PortArgs>),
     /// Tell whether a bind would succeed, and if not why and what to do
     #[command(after_help = why::EXAMPLES)]
-    Why(why::WhyArgs),
+    Why(Later<why::WhyArgs>),
     /// Make a port free with the least harm: shows the plan, asks, and verifies
     #[command(after_help = free::EXAMPLES)]
-    Free(free::FreeArgs),
+    Free(Later<free::FreeArgs>),
     /// Close one connection from outside (Linux, root); a listener is refused
     #[command(after_help = CLOSE_EXAMPLES)]
-    Close(close::CloseArgs),
+    Close(Later<close::CloseArgs>),
     /// Pick ports that are free, or run a command with one
     #[command(after_help = pick::HELP)]
-    Pick(pick::PickArgs),
+    Pick(Later<pick::PickArgs>),
     /// Wait until something listens, a port is free, or a connection is made; then run a command
     #[command(after_help = wait::HELP)]
-    Wait(wait::WaitArgs),
+    Wait(Later<wait::WaitArgs>),
     /// Run an echo server: what comes is sent back, over TCP, UDP or a UNIX path
-    Serve(serve::ServeArgs),
+    Serve(Later<serve::ServeArgs>),
     /// Connect to an echo server, send, and verify that every byte comes back
-    Connect(connect::ConnectArgs),
+    Connect(Later<connect::ConnectArgs>),
     /// Show all that is known of one socket, and what its state means
     #[command(after_help = show::EXAMPLES)]
-    Show(show::ShowArgs),
+    Show(Later<show::ShowArgs>),
     /// Watch real sockets live: each call, and the rows it makes
+    // Not later: what is completed behind `help demo` is among its arguments.
     Demo(demo::DemoArgs),
     /// Tell what this system lets sockscope see, what a listing lacks here, and the cure
     #[command(after_help = doctor::EXAMPLES)]
-    Doctor(doctor::DoctorArgs),
+    Doctor(Later<doctor::DoctorArgs>),
     /// Print a completion script for a shell
-    Completions(completions::CompletionsArgs),
+    Completions(Later<completions::CompletionsArgs>),
     /// Print the manual page, or write all pages to a directory
-    Man(man::ManArgs),
+    Man(Later<man::ManArgs>),
     /// Print the JSON Schema of what a command writes with --json
-    Schema(schema::SchemaArgs),
+    Schema(Later<schema::SchemaArgs>),
 }
 
 impl Command {
@@ -284,6 +287,17 @@ mod tests {
     #[test]
     fn the_arguments_contradict_each_other_nowhere() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_s_arguments_are_there_before_it_is_asked_for() {
+        let arguments = |command: &clap::Command| {
+            command.find_subcommand("list").map_or(0, |list| list.get_arguments().count())
+        };
+        let mut command = Cli::command();
+        assert_eq!(arguments(&command), 0);
+        command.build();
+        assert!(arguments(&command) > 10);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::text::Text;
 
 /// A control group, and whose it is by its name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Cgroup {
     /// The path from the root of its hierarchy, such as `/system.slice/nginx.service`.
@@ -29,7 +29,7 @@ pub struct Cgroup {
 }
 
 /// A container, as far as the name of a control group tells.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Container {
     /// What runs it.

@@ -5,21 +5,24 @@
 
 mod kernels;
 pub mod listeners;
+mod packed;
 mod peers;
 mod subflows;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use self::kernels::Kernels;
-use crate::process::{HiddenReason, Holder, Owner, Owners, Ownership, Parent, Pid, Process, Uid};
+pub use self::packed::Packed;
+use crate::holders::Holders;
+use crate::process::{
+    Fd, HiddenReason, Holder, Owner, Owners, Ownership, Parent, Pid, Process, Uid, Via,
+};
 use crate::rare::Rare;
-use crate::snapshot::{Collected, Entry, Missing, Snapshot, Timestamp};
-use crate::socket::SocketId;
+use crate::snapshot::{Collected, Entry, Missing, PackedTables, Snapshot, Timestamp};
+use crate::socket::{NetnsId, Socket, SocketId};
 use crate::text::Text;
-
-/// After so many sockets their memory is given back.
-const GIVEN_BACK: usize = 4096;
 
 /// Joins what was collected.
 ///
@@ -27,11 +30,16 @@ const GIVEN_BACK: usize = 4096;
 ///
 /// None: a holder whose process is unknown keeps its number, a socket without holder says why.
 pub fn join(collected: Collected) -> Snapshot {
+    join_packed(collected.packed()).unpacked()
+}
+
+/// Joins what was collected, and makes each row only when it is asked for: there may be very many.
+pub fn join_packed(collected: PackedTables) -> Snapshot<Packed> {
     let Collected {
         collected_at,
         platform,
         backend,
-        mut sockets,
+        sockets,
         holders,
         processes,
         users,
@@ -44,45 +52,71 @@ pub fn join(collected: Collected) -> Snapshot {
         notes,
     } = collected;
     let processes = complete(processes, &users, collected_at);
-    let owners = holders.map(|holders| OwnersBySocket::new(holders, processes));
-    let vanished: HashSet<SocketId> = vanished.into_iter().collect();
-    let in_flight: HashSet<SocketId> = in_flight.into_iter().collect();
-    let permission = gaps.iter().any(|gap| gap.what == Missing::Descriptors);
-    let kernels = Kernels::new(&platform, &backend, kernel_ports);
+    let owners = |holders| OwnersBySocket::new(holders, sockets.len(), processes);
+    let facts = Facts {
+        owners: holders.map(owners),
+        kernels: Kernels::new(&platform, &backend, kernel_ports),
+        vanished: vanished.into_iter().collect(),
+        in_flight: in_flight.into_iter().collect(),
+        permission: gaps.iter().any(|gap| gap.what == Missing::Descriptors),
+        users,
+        netns_names,
+    };
+    let mut rows = Packed::new(sockets, facts);
+    listeners::attribute_unaccepted(&mut rows);
+    subflows::mark(&mut rows);
+    kernels::take_unheard(&mut rows);
+    peers::attach(&mut rows);
+    Snapshot { collected_at, platform, current_netns, unread: gaps, notes, entries: rows }
+}
 
-    let mut entries = Vec::with_capacity(sockets.len());
-    // From the end, and what is done with is given back: there may be very many.
-    while let Some(socket) = sockets.pop() {
-        if sockets.len().is_multiple_of(GIVEN_BACK) {
-            sockets.shrink_to_fit();
-        }
-        let held = owners.as_ref().map(|owners| owners.of(socket.id));
-        let ownership = match (held, kernels.surely(&socket)) {
-            (Some(Some(owners)), _) => Ownership::Held(owners),
-            (_, Some(reason)) => Ownership::Kernel(reason),
-            (None, None) => Ownership::Hidden(HiddenReason::NotAsked),
-            (Some(None), None) if vanished.contains(&socket.id) => {
-                Ownership::Hidden(HiddenReason::Vanished)
-            }
-            (Some(None), None) if in_flight.contains(&socket.id) => {
-                Ownership::Hidden(HiddenReason::InFlight)
-            }
-            (Some(None), None) if permission => Ownership::Hidden(HiddenReason::Permission),
-            (Some(None), None) => kernels
-                .probably(&socket)
-                .map_or(Ownership::Hidden(HiddenReason::NoDescriptor), Ownership::Kernel),
-        };
-        let user = socket.uid.and_then(|uid| users.get(&uid).cloned());
-        let netns_name = socket.netns.and_then(|netns| netns_names.get(&netns).cloned());
-        entries.push(Entry { socket, ownership, user, netns_name, peer_owners: Rare::default() });
+/// Everything that tells of a socket whose it is.
+#[derive(Debug)]
+struct Facts {
+    /// Absent when owners were not asked for.
+    owners: Option<OwnersBySocket>,
+    kernels: Kernels,
+    vanished: HashSet<SocketId>,
+    in_flight: HashSet<SocketId>,
+    /// Whether some processes' descriptors may not be read.
+    permission: bool,
+    users: BTreeMap<Uid, Text>,
+    netns_names: BTreeMap<NetnsId, Text>,
+}
+
+impl Facts {
+    /// Returns the row of a socket, as far as the socket alone decides it.
+    fn entry(&self, socket: Socket) -> Entry {
+        let ownership = self.ownership(&socket);
+        let user = socket.uid.and_then(|uid| self.users.get(&uid).cloned());
+        let netns_name = socket.netns.and_then(|netns| self.netns_names.get(&netns).cloned());
+        Entry { socket, ownership, user, netns_name, peer_owners: Rare::default() }
     }
-    entries.reverse();
 
-    listeners::attribute_unaccepted(&mut entries);
-    subflows::mark(&mut entries);
-    kernels.take_unheard(&mut entries);
-    peers::attach(&mut entries);
-    Snapshot { collected_at, platform, current_netns, entries, unread: gaps, notes }
+    fn ownership(&self, socket: &Socket) -> Ownership {
+        let held = self.owners.as_ref().map(|owners| owners.of(socket.id));
+        match held {
+            Some(Some(owners)) => Ownership::Held(owners),
+            Some(None) | None => match self.kernels.surely(socket) {
+                Some(reason) => Ownership::Kernel(reason),
+                None if held.is_none() => Ownership::Hidden(HiddenReason::NotAsked),
+                None => self.without_holder(socket),
+            },
+        }
+    }
+
+    fn without_holder(&self, socket: &Socket) -> Ownership {
+        if self.vanished.contains(&socket.id) {
+            Ownership::Hidden(HiddenReason::Vanished)
+        } else if self.in_flight.contains(&socket.id) {
+            Ownership::Hidden(HiddenReason::InFlight)
+        } else if self.permission {
+            Ownership::Hidden(HiddenReason::Permission)
+        } else {
+            let probably = self.kernels.probably(socket);
+            probably.map_or(Ownership::Hidden(HiddenReason::NoDescriptor), Ownership::Kernel)
+        }
+    }
 }
 
 /// Gives each process what follows from the tables: the name of its user, its age, its ancestors.
@@ -137,32 +171,65 @@ fn parents(process: &Process, known: &HashMap<Pid, &Process>) -> Vec<Parent> {
 /// (`systemd.socket(5)`): systemd as PID 1, as a user's manager, or in a container.
 const ACTIVATOR: &[u8] = b"systemd";
 
-/// The holders of all sockets: one list, sorted, so that nothing is kept for each socket.
+/// The holders of all sockets, and what is known of them.
+#[derive(Debug)]
 struct OwnersBySocket {
-    holders: Vec<Holder>,
-    processes: HashMap<Pid, Arc<Process>>,
+    /// Of each socket, by its number, one process that has a descriptor for it: where that is among the
+    /// processes, and the descriptor. Nearly every holder is here.
+    one: Vec<Option<(NonZeroU16, u16)>>,
+    others: Holders,
+    processes: Vec<Arc<Process>>,
+    by_pid: HashMap<Pid, usize>,
 }
 
 impl OwnersBySocket {
-    fn new(mut holders: Vec<Holder>, mut processes: HashMap<Pid, Arc<Process>>) -> Self {
-        holders.sort_unstable_by_key(|holder| holder.socket);
-        for &Holder { pid, .. } in &holders {
-            processes.entry(pid).or_insert_with(|| Arc::new(Process::new(pid)));
+    /// Takes the holders of so many sockets.
+    fn new(holders: Holders, sockets: usize, processes: HashMap<Pid, Arc<Process>>) -> Self {
+        // None is at 0.
+        let mut all = Self {
+            one: vec![None; sockets],
+            others: Holders::default(),
+            processes: vec![Arc::new(Process::new(Pid(0)))],
+            by_pid: HashMap::new(),
+        };
+        for (pid, process) in processes {
+            all.add(pid, process);
         }
-        Self { holders, processes }
+        for holder in holders.drain() {
+            let at = match all.by_pid.get(&holder.pid) {
+                Some(at) => *at,
+                None => all.add(holder.pid, Arc::new(Process::new(holder.pid))),
+            };
+            let slot =
+                usize::try_from(holder.socket.0).ok().and_then(|place| all.one.get_mut(place));
+            match (slot, brief(&holder, at)) {
+                (Some(slot @ None), Some(brief)) => *slot = Some(brief),
+                _ => all.others.push(holder),
+            }
+        }
+        all.others.sort();
+        all
+    }
+
+    fn add(&mut self, pid: Pid, process: Arc<Process>) -> usize {
+        self.processes.push(process);
+        self.by_pid.insert(pid, self.processes.len() - 1);
+        self.processes.len() - 1
     }
 
     /// Returns the owners of a socket, the main one first: the oldest process, which for a listener
     /// shared by a forked family is the parent. An activator, older than its service, comes after it.
     fn of(&self, socket: SocketId) -> Option<Owners> {
-        let start = self.holders.partition_point(|holder| holder.socket < socket);
-        let holders = self.holders.get(start..)?.iter();
-        let mut owners = holders.take_while(|holder| holder.socket == socket).filter_map(
-            |&Holder { pid, tid, fd, via, .. }| {
-                let process = Arc::clone(self.processes.get(&pid)?);
-                Some(Owner { process, tid, fd, via })
-            },
-        );
+        let one = usize::try_from(socket.0).ok().and_then(|place| *self.one.get(place)?);
+        let one = one.and_then(|(at, fd)| {
+            let process = Arc::clone(self.processes.get(usize::from(at.get()))?);
+            Some(Owner { process, tid: None, fd: Some(Fd(fd.into())), via: Via::Fd })
+        });
+        let others = self.others.of(socket).filter_map(|Holder { pid, tid, fd, via, .. }| {
+            let process = Arc::clone(self.processes.get(*self.by_pid.get(&pid)?)?);
+            Some(Owner { process, tid, fd, via })
+        });
+        let mut owners = one.into_iter().chain(others);
         let first = owners.next()?;
         let Some(second) = owners.next() else { return Some(first.into()) };
         let mut owners: Vec<Owner> = [first, second].into_iter().chain(owners).collect();
@@ -182,6 +249,16 @@ impl OwnersBySocket {
     }
 }
 
+/// Returns a holder in few bytes, if it is a process, which is at this place, with a descriptor.
+fn brief(holder: &Holder, at: usize) -> Option<(NonZeroU16, u16)> {
+    match *holder {
+        Holder { tid: None, fd: Some(Fd(fd)), via: Via::Fd, .. } => {
+            Some((NonZeroU16::try_from(u16::try_from(at).ok()?).ok()?, u16::try_from(fd).ok()?))
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, SystemTime};
@@ -190,7 +267,6 @@ mod tests {
 
     use super::*;
     use crate::kernel::KernelReason;
-    use crate::process::{Fd, Via};
     use crate::snapshot::Gap;
     use crate::socket::{Family, Inode, Interface, NetnsId, Protocol, Queues, RareFacts, Socket};
     use crate::state::TcpState;
@@ -263,6 +339,25 @@ mod tests {
             pids(&snapshot.entries[0].ownership),
             [(20, Via::Fd), (20, Via::Fd), (30, Via::Fd), (10, Via::Fd)]
         );
+    }
+
+    /// What is numbered too high to be kept in few bytes is kept all the same.
+    #[test]
+    fn high_numbers_are_owners_like_any_other() {
+        let mut collected = collected();
+        collected.sockets = vec![
+            tcp(0, TcpState::Listen, "0.0.0.0:80"),
+            tcp(1 << 40, TcpState::Listen, "0.0.0.0:81"),
+        ];
+        let odd = Holder { fd: None, via: Via::Table, ..holder(4, 3, 0) };
+        let far = Holder { socket: SocketId(1 << 40), ..holder(3, 5, 0) };
+        let others = (100..70_000).map(|pid| holder(pid, 3, 7));
+        let holders = [holder(1, 70_000, 0), odd, far, holder(2, 4, 0)];
+        collected.holders = Some(others.chain(holders).collect());
+        let entries = join(collected).entries;
+        assert_eq!(pids(&entries[0].ownership), [(1, Via::Fd), (2, Via::Fd), (4, Via::Table)]);
+        assert_eq!(entries[0].ownership.owners()[0].fd, Some(Fd(70_000)));
+        assert_eq!(pids(&entries[1].ownership), [(3, Via::Fd)]);
     }
 
     #[test]

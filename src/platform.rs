@@ -68,7 +68,7 @@ use crate::doctor::Fact;
 use crate::error::CollectError;
 use crate::options::SocketOptions;
 use crate::process::{Fd, Pid, Via};
-use crate::snapshot::{Collected, Entry, Gap, Missing};
+use crate::snapshot::{Collected, Entry, Gap, Missing, PackedTables};
 use crate::socket::{Cookie, Family, NetnsId, Protocol};
 use crate::state::TcpState;
 
@@ -191,6 +191,15 @@ pub trait Backend: fmt::Debug {
     /// Only when nothing at all could be read. A table or row that could not be read is a
     /// [`crate::snapshot::Gap`] in the answer.
     fn collect(&mut self, request: &Request) -> Result<Collected, CollectError>;
+
+    /// Reads the same into little room, for there may be very many sockets.
+    ///
+    /// # Errors
+    ///
+    /// As [`Backend::collect`].
+    fn collect_packed(&mut self, request: &Request) -> Result<PackedTables, CollectError> {
+        self.collect(request).map(Collected::packed)
+    }
 }
 
 /// Returns how many processors this process may use. Finding out takes the reading of several files.

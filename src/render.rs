@@ -45,7 +45,8 @@ mod tests {
     use super::names::ResolvedNames;
     use super::row::Rows;
     use super::{column, csv, fields, fixture, json, pids, table};
-    use crate::snapshot::Snapshot;
+    use crate::join::join_packed;
+    use crate::snapshot::{Entries, Snapshot};
 
     /// A pipe whose reader has gone.
     struct ClosedPipe;
@@ -60,7 +61,7 @@ mod tests {
         }
     }
 
-    type Format = (&'static str, fn(&Snapshot, &mut dyn Write) -> io::Result<()>);
+    type Format = (&'static str, fn(&Snapshot<dyn Entries>, &mut dyn Write) -> io::Result<()>);
 
     const FORMATS: &[Format] = &[
         ("table", |snapshot, out| {
@@ -95,6 +96,16 @@ mod tests {
         for (name, write) in FORMATS {
             let error = write(&fixture::snapshot(), &mut ClosedPipe).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::BrokenPipe, "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn rows_made_when_they_are_asked_for_are_written_as_a_list_of_them_is() {
+        for (name, write) in FORMATS {
+            let (mut list, mut packed) = (Vec::new(), Vec::new());
+            write(&fixture::snapshot(), &mut list).unwrap();
+            write(&join_packed(fixture::collected().packed()), &mut packed).unwrap();
+            assert_eq!(packed, list, "{name}");
         }
     }
 

@@ -3,16 +3,20 @@
 //! [`Collected`] is tables with join keys, as a backend returns them and a recording stores them.
 //! [`Snapshot`] is the same after [`crate::join::join`]: one [`Entry`] a socket.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::holders::Holders;
 use crate::kernel::KernelPort;
 use crate::process::{HiddenReason, Holder, Owner, Ownership, Process, Uid};
 use crate::rare::Rare;
 use crate::socket::{NetnsId, Socket, SocketId};
+use crate::sockets::Sockets;
 use crate::text::Text;
 
 /// A moment in UTC, written as RFC 3339 with seconds.
@@ -132,9 +136,11 @@ impl fmt::Display for Missing {
 
 /// Everything one backend read in one go: plain tables, complete in themselves, so that a recording
 /// is a complete test case and a complete bug report.
+///
+/// Where there may be very many sockets they are [`Sockets`], and whoever holds them [`Holders`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Collected {
+pub struct Collected<S = Vec<Socket>, H = Vec<Holder>> {
     /// When the collection began.
     pub collected_at: Timestamp,
     /// The system it was made on: `linux`, `macos`, `windows`, `freebsd`.
@@ -142,9 +148,9 @@ pub struct Collected {
     /// The backend that made it: `linux`, `portable`.
     pub backend: String,
     /// Every socket read, in no particular order.
-    pub sockets: Vec<Socket>,
+    pub sockets: S,
     /// Every (process, descriptor, socket) read; absent when owners were not asked for.
-    pub holders: Option<Vec<Holder>>,
+    pub holders: Option<H>,
     /// The processes named by `holders`.
     pub processes: Vec<Process>,
     /// The names of users named by `sockets` and `processes`, where the system knows one.
@@ -196,6 +202,50 @@ impl Collected {
     }
 }
 
+/// The tables of very many sockets.
+pub type PackedTables = Collected<Sockets, Holders>;
+
+impl<S, H> Collected<S, H> {
+    /// Returns the same with these two tables in place of its own, which are handed to `change`.
+    fn map<T, I>(self, change: impl FnOnce(S, Option<H>) -> (T, Option<I>)) -> Collected<T, I> {
+        let (sockets, holders) = change(self.sockets, self.holders);
+        Collected {
+            collected_at: self.collected_at,
+            platform: self.platform,
+            backend: self.backend,
+            sockets,
+            holders,
+            processes: self.processes,
+            users: self.users,
+            netns_names: self.netns_names,
+            current_netns: self.current_netns,
+            vanished: self.vanished,
+            in_flight: self.in_flight,
+            kernel_ports: self.kernel_ports,
+            gaps: self.gaps,
+            notes: self.notes,
+        }
+    }
+}
+
+impl Collected {
+    /// Returns the same in less room.
+    pub fn packed(self) -> PackedTables {
+        self.map(|sockets, holders| {
+            (sockets.into_iter().collect(), holders.map(|all| all.into_iter().collect()))
+        })
+    }
+}
+
+impl PackedTables {
+    /// Returns the same as plain tables.
+    pub fn unpacked(self) -> Collected {
+        self.map(|sockets, holders| {
+            (sockets.iter().collect(), holders.map(|all| all.iter().collect()))
+        })
+    }
+}
+
 /// One row: a socket and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -212,55 +262,87 @@ pub struct Entry {
     pub peer_owners: Rare<Vec<Owner>>,
 }
 
+/// Rows to be read: a list of them, or one that makes each when it is asked for
+/// ([`crate::join::Packed`]).
+pub trait Entries: Sync {
+    /// Returns how many there are.
+    fn count(&self) -> usize;
+
+    /// Returns some of them, by their places.
+    fn some(&self, places: Range<usize>) -> Cow<'_, [Entry]>;
+
+    /// Returns how many of them are of a socket whose owner may not be seen.
+    fn hidden(&self) -> usize {
+        let is_hidden =
+            |entry: &&Entry| entry.ownership == Ownership::Hidden(HiddenReason::Permission);
+        parts(self).map(|entries| entries.iter().filter(is_hidden).count()).sum()
+    }
+}
+
+/// So many rows are a part: enough to be worth making at once, few enough to stay in a processor's cache.
+pub(crate) const PART: usize = 64;
+
+/// Returns the rows some at a time.
+pub fn parts<R: Entries + ?Sized>(rows: &R) -> impl Iterator<Item = Cow<'_, [Entry]>> {
+    let count = rows.count();
+    (0..count).step_by(PART).map(move |first| rows.some(first..count.min(first + PART)))
+}
+
+impl Entries for Vec<Entry> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn some(&self, places: Range<usize>) -> Cow<'_, [Entry]> {
+        self.get(places).unwrap_or_default().into()
+    }
+}
+
 /// One consistent picture of the machine's sockets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Snapshot {
+pub struct Snapshot<R: ?Sized = Vec<Entry>> {
     /// When the collection began.
     pub collected_at: Timestamp,
     /// The system it was made on.
     pub platform: String,
     /// The network namespace of whoever collected; absent where that is not told.
     pub current_netns: Option<NetnsId>,
-    /// The rows.
-    pub entries: Vec<Entry>,
     /// What the backend could not read. See [`Snapshot::gaps`] for all gaps.
     pub unread: Vec<Gap>,
     /// How it was read: [`Collected::notes`].
     pub notes: Vec<String>,
+    /// The rows.
+    pub entries: R,
 }
 
-impl Snapshot {
+impl<R> Snapshot<R> {
     /// Returns the same picture with these rows in place of its own.
     #[must_use]
-    pub fn with_entries(&self, entries: Vec<Entry>) -> Self {
-        Self {
+    pub fn with_entries<T>(&self, entries: T) -> Snapshot<T> {
+        Snapshot {
             collected_at: self.collected_at,
             platform: self.platform.clone(),
             current_netns: self.current_netns,
-            entries,
             unread: self.unread.clone(),
             notes: self.notes.clone(),
+            entries,
         }
     }
+}
 
+impl<R: Entries + ?Sized> Snapshot<R> {
     /// Returns every gap that matters to the rows present: what the backend could not read, and how
     /// many of the rows have a hidden owner because of it.
     pub fn gaps(&self) -> Vec<Gap> {
-        let hidden = self
-            .entries
-            .iter()
-            .filter(|entry| entry.ownership == Ownership::Hidden(HiddenReason::Permission))
-            .count();
-        let owners = (hidden > 0).then(|| {
-            let cause = self.unread.iter().find(|gap| gap.what == Missing::Descriptors);
-            Gap {
-                what: Missing::Owners,
-                detail: None,
-                why: cause.map_or_else(|| "permission denied".to_owned(), |gap| gap.why.clone()),
-                count: u64::try_from(hidden).ok(),
-                hint: cause.and_then(|gap| gap.hint.clone()),
-            }
+        let cause = self.unread.iter().find(|gap| gap.what == Missing::Descriptors);
+        let hidden = self.entries.hidden();
+        let owners = (hidden > 0).then(|| Gap {
+            what: Missing::Owners,
+            detail: None,
+            why: cause.map_or_else(|| "permission denied".to_owned(), |gap| gap.why.clone()),
+            count: u64::try_from(hidden).ok(),
+            hint: cause.and_then(|gap| gap.hint.clone()),
         });
         owners.into_iter().chain(self.unread.iter().cloned()).collect()
     }

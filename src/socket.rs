@@ -673,10 +673,19 @@ impl Socket {
     /// Returns true for a socket that waits for others to connect or send: a listener, or an
     /// unconnected socket of a protocol without states. What `ss -l` and `netstat -l` list.
     pub fn is_listening(&self) -> bool {
-        match self.state {
-            Some(state) => state == TcpState::Listen,
-            // What others can reach is in a list of the kernel's.
-            None => self.peer.is_none() && self.protocol != Protocol::Other,
-        }
+        is_listening(self.protocol, self.state, self.peer.as_ref())
+    }
+}
+
+/// Returns [`Socket::is_listening`] for a socket of which this is known.
+pub(crate) fn is_listening(
+    protocol: Protocol,
+    state: Option<TcpState>,
+    peer: Option<&Endpoint>,
+) -> bool {
+    match state {
+        Some(state) => state == TcpState::Listen,
+        // What others can reach is in a list of the kernel's.
+        None => peer.is_none() && protocol != Protocol::Other,
     }
 }

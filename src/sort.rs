@@ -8,9 +8,11 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
+use crate::join::Packed;
 use crate::render::column::{Column, Key, UnknownColumn};
 use crate::snapshot::Entry;
-use crate::socket::{Endpoint, Protocol, Socket};
+use crate::socket::{Endpoint, Protocol, is_listening};
+use crate::sockets::{Ends, Place, from_the_end, index};
 use crate::state::TcpState;
 
 /// A column to sort by.
@@ -59,125 +61,192 @@ impl SortKey {
 
 /// Sorts the entries by these keys, the first being the most important.
 pub fn sort(entries: &mut [Entry], keys: &[SortKey]) {
-    let mut order: Vec<(Brief, Place)> =
-        (0..).zip(&*entries).map(|(place, entry)| (brief(entry), place)).collect();
-    order.sort_unstable_by(|&(brief, place), &(other_brief, other_place)| {
-        let both = || entries.get(index(place)).zip(entries.get(index(other_place)));
-        let by_keys = keys.iter().find_map(|key| {
-            both().map(|(one, other)| key.compare(one, other)).filter(|ordering| ordering.is_ne())
+    let get = |place: Place| entries.get(index(place));
+    let mut order = usual_order(
+        (0..).take(entries.len()),
+        &|place| get(place).map(|entry| Ends::from(&entry.socket)),
+        &|one, other| Some(compare_rest(get(one)?, get(other)?)),
+    );
+    if !keys.is_empty() {
+        order.sort_by(|&one, &other| {
+            let (Some(one), Some(other)) = (get(one), get(other)) else { return Ordering::Equal };
+            let mut by_keys = keys.iter().map(|key| key.compare(one, other));
+            by_keys.find(|ordering| ordering.is_ne()).unwrap_or(Ordering::Equal)
         });
-        by_keys
-            .unwrap_or_else(|| brief.cmp(&other_brief))
-            .then_with(|| both().map_or(Ordering::Equal, |(one, other)| usually(one, other)))
-            .then(place.cmp(&other_place))
-    });
+    }
     arrange(entries, order);
 }
 
-/// Where an entry is among the others. There may be very many, and this stands beside each.
-type Place = u32;
+/// Sorts very many rows, as [`sort`] does without keys.
+pub fn sort_packed(rows: &mut Packed) {
+    rows.reorder(|rows, places| {
+        let compare = |one, other| Some(compare_rest(&rows.entry(one)?, &rows.entry(other)?));
+        usual_order(places, &|place| rows.ends(place), &compare)
+    });
+}
 
-fn index(place: Place) -> usize {
-    usize::try_from(place).unwrap_or(usize::MAX)
+/// Two words of a brief, and whose they are.
+type Head = ([u32; 2], Place);
+
+/// Returns these places in the usual order, which the ends decide, and what they leave equal by `rest`.
+fn usual_order(
+    places: impl Iterator<Item = Place>,
+    ends: &dyn Fn(Place) -> Option<Ends>,
+    rest: &dyn Fn(Place, Place) -> Option<Ordering>,
+) -> Vec<Place> {
+    let words = |place, number: usize| -> [u32; 2] {
+        let brief = ends(place).map(|ends| brief(&ends)).unwrap_or_default();
+        brief.as_chunks().0.get(number).copied().unwrap_or_default()
+    };
+    let compare = |one, other| {
+        let by_ends = ends(one).zip(ends(other)).map(|(one, other)| compare_ends(&one, &other));
+        by_ends
+            .filter(|ordering| ordering.is_ne())
+            .or_else(|| rest(one, other))
+            .unwrap_or_else(|| one.cmp(&other))
+    };
+    let mut heads: Vec<Head> = places.map(|place| (words(place, 0), place)).collect();
+    sort_heads(&mut heads, 1, &words, &compare);
+    let mut order = Vec::with_capacity(heads.len());
+    order.extend(from_the_end(heads).map(|(_, place)| place));
+    order.reverse();
+    order
+}
+
+/// Sorts by the words that the heads have, and what is equal in them by those with this number, and so on.
+/// Only two words of each are had at a time: there may be very many.
+fn sort_heads(
+    heads: &mut [Head],
+    number: usize,
+    words: &dyn Fn(Place, usize) -> [u32; 2],
+    compare: &dyn Fn(Place, Place) -> Ordering,
+) {
+    heads.sort_unstable();
+    let alike = heads.chunk_by_mut(|(one, _), (other, _)| one == other);
+    for alike in alike.filter(|alike| alike.len() > 1) {
+        if number < WORDS / 2 {
+            for (head, place) in alike.iter_mut() {
+                *head = words(*place, number);
+            }
+            sort_heads(alike, number + 1, words, compare);
+        } else {
+            alike.sort_unstable_by(|&(_, one), &(_, other)| compare(one, other));
+        }
+    }
 }
 
 /// Swaps each entry to its place in this order, which holds where each is.
-fn arrange(entries: &mut [Entry], mut order: Vec<(Brief, Place)>) {
+fn arrange(entries: &mut [Entry], mut order: Vec<Place>) {
     for (place, number) in (0..order.len()).zip(0..) {
         // What was here before may have been swapped away, and that again.
         let mut from: Place = number;
-        while let Some(&(_, next)) = order.get(index(from)) {
+        while let Some(&next) = order.get(index(from)) {
             from = next;
             if from >= number {
                 break;
             }
         }
         entries.swap(place, index(from));
-        if let Some((_, stored)) = order.get_mut(place) {
+        if let Some(stored) = order.get_mut(place) {
             *stored = from;
         }
     }
 }
 
-/// The beginning of an entry's place in the usual order, in one number, its highest byte first: what is
-/// less here comes first, what is equal is decided by [`usually`].
-type Brief = [u8; 16];
+/// The beginning of an entry's place in the usual order, in numbers of which the first decides: what is
+/// less here comes first, what is equal is decided by [`compare_ends`].
+type Brief = [u32; WORDS];
 
-fn brief(entry: &Entry) -> Brief {
-    let Entry { socket, .. } = entry;
-    let protocol = Protocol::ALL.iter().position(|protocol| *protocol == socket.protocol);
+/// Two IPv6 addresses and what goes with them take so many.
+const WORDS: usize = 10;
+
+fn brief(ends: &Ends) -> Brief {
+    let Ends { protocol, state, local, peer } = ends;
+    let stage = stage(*protocol, *state, peer.as_ref());
+    let protocol = Protocol::ALL.iter().position(|each| each == protocol);
     let mut brief = BitString::default();
-    brief.push(stage(socket), 8);
-    brief.push(protocol.unwrap_or(Protocol::ALL.len()), 8);
-    if brief.push_end(socket.local.as_ref()) {
-        brief.push_end(socket.peer.as_ref());
+    brief.push(stage, 5);
+    brief.push(protocol.unwrap_or(Protocol::ALL.len()), 4);
+    if brief.push_end(local.as_ref()) {
+        brief.push_end(peer.as_ref());
     }
-    (brief.bits << (u128::BITS - brief.length)).to_be_bytes()
+    brief.words
 }
 
 /// Numbers one after the other, the first in the highest bits.
 #[derive(Debug, Default)]
 struct BitString {
-    bits: u128,
+    words: Brief,
     length: u32,
 }
 
 impl BitString {
-    fn push(&mut self, number: impl TryInto<u128>, width: u32) {
-        self.bits = self.bits << width | number.try_into().unwrap_or_default();
+    /// Appends a number of up to 32 bits.
+    fn push(&mut self, number: impl TryInto<u32>, width: u32) {
+        let number = number.try_into().unwrap_or_default();
+        let (place, used) = (self.length / u32::BITS, self.length % u32::BITS);
+        let mut words = self.words.iter_mut().skip(usize::try_from(place).unwrap_or(WORDS));
+        // In the highest bits of what is left of this word and in the next one.
+        let bits = u64::from(number) << (u64::BITS - used - width);
+        for half in [bits >> u32::BITS, bits & u64::from(u32::MAX)] {
+            if let Some(word) = words.next() {
+                *word |= u32::try_from(half).unwrap_or_default();
+            }
+        }
         self.length += width;
     }
 
     /// Appends an end's port and address, and returns whether that tells it from all others.
     fn push_end(&mut self, endpoint: Option<&Endpoint>) -> bool {
-        let Some(Endpoint::Inet { address, port, .. }) = endpoint else {
-            self.push(0_u8, 17 + 2);
-            return false;
-        };
+        let Some(Endpoint::Inet { address, port, .. }) = endpoint else { return false };
         self.push(1_u32 << 16 | u32::from(*port), 17);
         match address.to_canonical() {
             IpAddr::V4(v4) => {
                 self.push(1_u8, 2);
                 self.push(v4.to_bits(), 32);
-                true
             }
             IpAddr::V6(v6) => {
                 self.push(2_u8, 2);
-                self.push(v6.to_bits() >> 96, 32);
-                false
+                for four in v6.octets().as_chunks().0 {
+                    self.push(u32::from_be_bytes(*four), 32);
+                }
             }
         }
+        true
     }
 }
 
-/// Compares the places of two entries in the usual order.
-fn usually(one: &Entry, other: &Entry) -> Ordering {
+/// Compares the places of two rows in the usual order, as far as their ends tell.
+fn compare_ends(one: &Ends, other: &Ends) -> Ordering {
+    let stage = |ends: &Ends| stage(ends.protocol, ends.state, ends.peer.as_ref());
+    stage(one)
+        .cmp(&stage(other))
+        .then(one.protocol.cmp(&other.protocol))
+        .then_with(|| compare_end(one.local.as_ref(), other.local.as_ref()))
+        .then_with(|| compare_end(one.peer.as_ref(), other.peer.as_ref()))
+}
+
+/// Compares what two rows have beside their ends.
+fn compare_rest(one: &Entry, other: &Entry) -> Ordering {
     let owner =
         |entry: &Entry| entry.ownership.owners().first().map(|owner| (owner.process.pid, owner.fd));
     let (a, b) = (&one.socket, &other.socket);
-    stage(a)
-        .cmp(&stage(b))
-        .then(a.protocol.cmp(&b.protocol))
-        .then_with(|| compare_ends(a.local.as_ref(), b.local.as_ref()))
-        .then_with(|| compare_ends(a.peer.as_ref(), b.peer.as_ref()))
-        .then(a.family.cmp(&b.family))
-        .then_with(|| owner(one).cmp(&owner(other)))
-        .then(a.id.cmp(&b.id))
+    a.family.cmp(&b.family).then_with(|| owner(one).cmp(&owner(other))).then(a.id.cmp(&b.id))
 }
 
 /// Returns the stage of a socket's life. UDP has no states: unconnected it is open to all as a
 /// listener is, connected it is as good as established.
-fn stage(socket: &Socket) -> usize {
-    let state = match socket.state {
+fn stage(protocol: Protocol, state: Option<TcpState>, peer: Option<&Endpoint>) -> usize {
+    let state = match state {
         Some(state) => state,
-        None if socket.is_listening() => TcpState::Listen,
+        None if is_listening(protocol, state, peer) => TcpState::Listen,
         None => TcpState::Established,
     };
     state.rank()
 }
 
 /// Compares by port, address and name. What has none comes first: paths are unordered by address.
-fn compare_ends(one: Option<&Endpoint>, other: Option<&Endpoint>) -> Ordering {
+fn compare_end(one: Option<&Endpoint>, other: Option<&Endpoint>) -> Ordering {
     let number = |end: Option<&Endpoint>| {
         end.map_or((None, None), |end| (end.port(), end.canonical_address()))
     };
@@ -200,11 +269,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    use crate::join::join_packed;
     use crate::kernel::KernelReason;
     use crate::process::Ownership;
     use crate::render::column::COLUMNS;
     use crate::render::fixture;
-    use crate::socket::{Family, SocketId};
+    use crate::socket::{Family, Inode, Socket, SocketId};
 
     fn columns(entries: &[Entry], keys: &[SortKey], column: Column) -> Vec<String> {
         let mut entries = entries.to_vec();
@@ -228,6 +298,44 @@ mod tests {
             columns(&fixture::snapshot().entries, &[SortKey::parse("port").unwrap()], Column::Port);
         let numbers: Vec<u16> = ports.iter().filter_map(|port| port.parse::<u16>().ok()).collect();
         assert!(numbers.is_sorted(), "{ports:?}");
+    }
+
+    #[test]
+    fn rows_made_when_they_are_asked_for_are_sorted_as_a_list_of_them_is() {
+        let mut packed = join_packed(fixture::collected().packed());
+        packed.entries.retain(|entry| entry.socket.protocol != Protocol::Udp);
+        sort_packed(&mut packed.entries);
+        let mut entries = fixture::snapshot().entries;
+        entries.retain(|entry| entry.socket.protocol != Protocol::Udp);
+        sort(&mut entries, &[]);
+        assert!(entries.len() > 9);
+        assert_eq!(packed.unpacked().entries, entries);
+    }
+
+    /// The name of the other end is found by the join: with it the socket is connected.
+    #[test]
+    fn a_packed_row_is_sorted_as_it_was_joined() {
+        let socket = |id: u64, name: Option<&str>, peer| {
+            let mut socket = Socket::new(SocketId(id), Protocol::Unix, Family::Unix);
+            socket.inode = Some(Inode(id));
+            socket.local = name.map(|name| Endpoint::Path(name.into()));
+            socket.rare.make_mut().peer_inode = Some(Inode(peer));
+            socket
+        };
+        let mut collected = fixture::collected();
+        collected.sockets = vec![
+            socket(0, Some("/a"), 1),
+            socket(1, Some("/b"), 9),
+            socket(2, Some("/c"), 0),
+            socket(3, None, 1),
+        ];
+        let mut packed = join_packed(collected.clone().packed());
+        sort_packed(&mut packed.entries);
+        let mut list = crate::join::join(collected);
+        sort(&mut list.entries, &[]);
+        let ids: Vec<u64> = list.entries.iter().map(|entry| entry.socket.id.0).collect();
+        assert_eq!(ids, [1, 3, 0, 2], "the one without a name to talk to comes first");
+        assert_eq!(packed.unpacked(), list);
     }
 
     #[test]
@@ -334,8 +442,9 @@ mod tests {
             one in entry_of_any_kind(),
             other in entry_of_any_kind(),
         ) {
+            let (one, other) = (Ends::from(&one.socket), Ends::from(&other.socket));
             let by_brief = brief(&one).cmp(&brief(&other));
-            prop_assert!(by_brief.is_eq() || by_brief == usually(&one, &other));
+            prop_assert!(by_brief.is_eq() || by_brief == compare_ends(&one, &other));
         }
     }
 

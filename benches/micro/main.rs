@@ -15,15 +15,15 @@ use std::time::SystemTime;
 
 use divan::{Bencher, black_box};
 use sockscope::filter::{Filter, NoNames};
-use sockscope::join::join;
+use sockscope::join::{Packed, join, join_packed};
 use sockscope::process::{Fd, Holder, Pid, Process, Uid, Via};
 use sockscope::render::names::ResolvedNames;
 use sockscope::render::row::Rows;
 use sockscope::render::table::TableOptions;
 use sockscope::render::{csv, json, table};
-use sockscope::snapshot::{Collected, Snapshot, Timestamp};
+use sockscope::snapshot::{Collected, Snapshot, Timestamp, parts};
 use sockscope::socket::{Cookie, Family, Inode, NetnsId, Protocol, Queues, Socket, SocketId};
-use sockscope::sort::{SortKey, sort};
+use sockscope::sort::{SortKey, sort, sort_packed};
 use sockscope::state::TcpState;
 
 const ROWS: u32 = 100_000;
@@ -89,9 +89,9 @@ fn process(number: u32) -> Process {
     process
 }
 
-fn sorted() -> Snapshot {
-    let mut snapshot = join(collected());
-    sort(&mut snapshot.entries, &[]);
+fn sorted() -> Snapshot<Packed> {
+    let mut snapshot = join_packed(collected().packed());
+    sort_packed(&mut snapshot.entries);
     snapshot
 }
 
@@ -120,9 +120,29 @@ fn decode(bencher: Bencher<'_, '_>) {
     });
 }
 
+/// Into little room, and out of it.
+#[divan::bench(sample_count = SAMPLES)]
+fn pack(bencher: Bencher<'_, '_>) {
+    bencher.with_inputs(collected).bench_values(Collected::packed);
+}
+
+#[divan::bench(sample_count = SAMPLES)]
+fn unpack(bencher: Bencher<'_, '_>) {
+    let tables = collected().packed();
+    bencher.bench_local(|| tables.sockets.iter().map(black_box).count());
+}
+
 #[divan::bench(sample_count = SAMPLES)]
 fn join_holders(bencher: Bencher<'_, '_>) {
-    bencher.with_inputs(collected).bench_values(join);
+    bencher.with_inputs(|| collected().packed()).bench_values(join_packed);
+}
+
+/// Makes each row.
+#[divan::bench(sample_count = SAMPLES)]
+fn entries(bencher: Bencher<'_, '_>) {
+    let snapshot = sorted();
+    bencher
+        .bench_local(|| parts(&snapshot.entries).map(|some| black_box(some).len()).sum::<usize>());
 }
 
 #[divan::bench(sample_count = SAMPLES, args = ["tcp", "dst 10.1.0.0/16 and command nginx or port 80"])]
@@ -132,9 +152,18 @@ fn filter(bencher: Bencher<'_, '_>, text: &str) {
     bencher.bench_local(matches);
 }
 
-#[divan::bench(sample_count = SAMPLES, args = ["", "command,-peer"])]
-fn sort_rows(bencher: Bencher<'_, '_>, keys: &str) {
-    let keys = if keys.is_empty() { Vec::new() } else { SortKey::parse_list(keys).unwrap() };
+#[divan::bench(sample_count = SAMPLES)]
+fn sort_usually(bencher: Bencher<'_, '_>) {
+    let joined = || join_packed(collected().packed());
+    bencher.with_inputs(joined).bench_local_values(|mut snapshot| {
+        sort_packed(&mut snapshot.entries);
+        snapshot
+    });
+}
+
+#[divan::bench(sample_count = SAMPLES, args = ["command,-peer"])]
+fn sort_by_keys(bencher: Bencher<'_, '_>, keys: &str) {
+    let keys = SortKey::parse_list(keys).unwrap();
     let snapshot = join(collected());
     bencher.with_inputs(|| snapshot.entries.clone()).bench_local_values(|mut entries| {
         sort(&mut entries, &keys);

@@ -10,44 +10,62 @@ use crate::cli::error::Failure;
 use crate::cli::plan::{Format, Plan, Recording, Source};
 use crate::cli::{Exit, Io};
 use crate::filter::{Filter, Names};
-use crate::join::join;
+use crate::join::join_packed;
 use crate::platform::lookup::SystemNames;
 use crate::platform::replay::{self, Replay};
 use crate::platform::resolve::resolve;
 use crate::platform::{self, Backend};
-use crate::process::{HiddenReason, Ownership, Uid};
+use crate::process::Uid;
 use crate::render::csv::{self, CsvOptions};
 use crate::render::names::ResolvedNames;
 use crate::render::table::{self, TableOptions};
 use crate::render::{fields, json, pids, summary};
-use crate::snapshot::{Collected, Missing, Snapshot};
+use crate::snapshot::{Collected, Entries, Missing, Snapshot};
 use crate::socket::Protocol;
-use crate::sort::sort;
+use crate::sort::{sort, sort_packed};
 
 /// Lists.
 pub fn run(args: &ListArgs, io: &mut Io<'_>) -> anyhow::Result<Exit> {
     let plan = Plan::new(args, &*names(args))?;
-    let collected = open(&plan.source)?.collect(&plan.request)?;
+    let collected = open(&plan.source)?.collect_packed(&plan.request)?;
     if let Some(recording) = &plan.recording {
-        write_recording(&collected, recording)?;
+        write_recording(collected.clone().unpacked(), recording)?;
+    }
+    let mut snapshot = join_packed(collected);
+    if plan.filter != Filter::everything() {
+        snapshot.entries.retain(|entry| plan.filter.matches(entry));
     }
     // The process ends when all is written: to free row by row what it has would only take time.
-    let mut snapshot = ManuallyDrop::new(join(collected));
-    snapshot.entries.retain(|entry| plan.filter.matches(entry));
-    sort(&mut snapshot.entries, &plan.sort);
+    if plan.sort.is_empty() {
+        sort_packed(&mut snapshot.entries);
+        show(&mut *ManuallyDrop::new(snapshot), &plan, args, io)
+    } else {
+        let mut snapshot = ManuallyDrop::new(snapshot.unpacked());
+        sort(&mut snapshot.entries, &plan.sort);
+        show(&mut *snapshot, &plan, args, io)
+    }
+}
+
+/// Writes the rows, and what is missing.
+fn show(
+    snapshot: &mut Snapshot<dyn Entries>,
+    plan: &Plan,
+    args: &ListArgs,
+    io: &mut Io<'_>,
+) -> anyhow::Result<Exit> {
     let names = match plan.resolve {
-        Some(budget) => resolve(&snapshot, budget),
+        Some(budget) => resolve(snapshot, budget),
         None => ResolvedNames::default(),
     };
-    render(&snapshot, &names, &plan, args, io)?;
+    render(snapshot, &names, plan, args, io)?;
     io.stdout.flush()?;
-    let exit = if snapshot.entries.is_empty() { Exit::Nothing } else { Exit::Found };
-    tell_gaps(&mut snapshot, &plan, &args.format, io)?;
+    let exit = if snapshot.entries.count() == 0 { Exit::Nothing } else { Exit::Found };
+    tell_gaps(snapshot, plan, &args.format, io)?;
     Ok(exit)
 }
 
 fn render(
-    snapshot: &Snapshot,
+    snapshot: &Snapshot<dyn Entries>,
     names: &ResolvedNames,
     plan: &Plan,
     args: &ListArgs,
@@ -88,7 +106,7 @@ fn render(
 /// Writes to stderr what could not be seen: in one line what matters to the rows shown, or with `-v`
 /// all of it.
 fn tell_gaps(
-    snapshot: &mut Snapshot,
+    snapshot: &mut Snapshot<dyn Entries>,
     plan: &Plan,
     args: &FormatArgs,
     io: &mut Io<'_>,
@@ -110,16 +128,11 @@ fn tell_gaps(
 /// Drops the gaps that take nothing from these rows. Facts are missing from rows only, so without
 /// rows none are; an owner that could not be seen matters where a row has none, or where there is no
 /// row and the filter asks for owners.
-fn keep_what_matters(snapshot: &mut Snapshot, filter: &Filter) {
-    let Snapshot { entries, unread, .. } = snapshot;
-    let has_rows = !entries.is_empty();
-    let hidden = Ownership::Hidden(HiddenReason::Permission);
-    let is_owner_missing = if has_rows {
-        entries.iter().any(|entry| entry.ownership == hidden)
-    } else {
-        filter.asks_for_owners()
-    };
-    unread.retain(|gap| match gap.what {
+fn keep_what_matters(snapshot: &mut Snapshot<dyn Entries>, filter: &Filter) {
+    let has_rows = snapshot.entries.count() > 0;
+    let is_owner_missing =
+        if has_rows { snapshot.entries.hidden() > 0 } else { filter.asks_for_owners() };
+    snapshot.unread.retain(|gap| match gap.what {
         Missing::Sockets | Missing::Namespaces | Missing::BoundSockets | Missing::UnheldSockets => {
             true
         }
@@ -175,12 +188,9 @@ pub(super) fn open(source: &Source) -> anyhow::Result<Box<dyn Backend>> {
     })
 }
 
-fn write_recording(collected: &Collected, recording: &Recording) -> anyhow::Result<()> {
+fn write_recording(collected: Collected, recording: &Recording) -> anyhow::Result<()> {
     let Recording { path, redact } = recording;
-    let written = if *redact {
-        replay::record_file(&replay::redact(collected.clone()), path)
-    } else {
-        replay::record_file(collected, path)
-    };
+    let collected = if *redact { replay::redact(collected) } else { collected };
+    let written = replay::record_file(&collected, path);
     written.with_context(|| format!("cannot record to {}", path.display()))
 }

@@ -146,7 +146,7 @@ fn read_options(entry: &Entry, io: &mut Io<'_>) -> anyhow::Result<Option<SocketO
 
 /// Lists the sockets to choose from, and says how.
 fn list_choices(several: &[&Entry], snapshot: &Snapshot, io: &mut Io<'_>) -> anyhow::Result<Exit> {
-    let first = several.iter().take(CHOICES).map(|entry| (*entry).clone()).collect();
+    let first: Vec<Entry> = several.iter().take(CHOICES).map(|entry| (*entry).clone()).collect();
     let shown = snapshot.with_entries(first);
     let has_cookies = shown.entries.iter().all(|entry| entry.socket.cookie.is_some());
     let columns = [

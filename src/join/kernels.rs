@@ -3,10 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::Packed;
 use crate::kernel::{self, End, KernelPort, KernelReason, KernelService};
 use crate::process::{HiddenReason, Ownership, Uid};
-use crate::snapshot::Entry;
 use crate::socket::{NetnsId, Protocol, Socket};
+use crate::sockets::Place;
 use crate::state::TcpState;
 
 /// What the system is, and what it tells of the kernel's own ports.
@@ -68,29 +69,32 @@ impl Kernels {
         let kind = kernel::usual(socket).filter(|_| self.is_linux && is_roots)?;
         Some(service(KernelService { kind, links: Vec::new(), is_inferred: true }))
     }
+}
 
-    /// Gives what is being opened to a port where nobody listens any more to the kernel, which drops it
-    /// soon.
-    pub(super) fn take_unheard(&self, entries: &mut [Entry]) {
-        let port = |socket: &Socket| Some((socket.netns, socket.local.as_ref()?.port()?));
-        let is_unheard = |Entry { socket, ownership, .. }: &Entry| {
-            let asked = match ownership {
-                Ownership::Hidden(reason) => *reason != HiddenReason::NotAsked,
-                Ownership::Held(_) | Ownership::Kernel(_) => false,
-            };
-            asked && socket.inode.is_none() && socket.state == Some(TcpState::SynRecv)
-        };
-        if !self.tells_inodes || !entries.iter().any(is_unheard) {
-            return;
-        }
-        let listening = |entry: &&Entry| entry.socket.state == Some(TcpState::Listen);
-        let heard: HashSet<(Option<NetnsId>, u16)> =
-            entries.iter().filter(listening).filter_map(|entry| port(&entry.socket)).collect();
-        for entry in entries.iter_mut().filter(|entry| is_unheard(entry)) {
-            if port(&entry.socket).is_some_and(|port| !heard.contains(&port)) {
-                entry.ownership = Ownership::Kernel(KernelReason::NoListener);
-            }
-        }
+/// Gives what is being opened to a port where nobody listens any more to the kernel, which drops it
+/// soon.
+pub(super) fn take_unheard(rows: &mut Packed) {
+    let port = |socket: &Socket| Some((socket.netns, socket.local.as_ref()?.port()?));
+    let is_opening =
+        |socket: &Socket| socket.inode.is_none() && socket.state == Some(TcpState::SynRecv);
+    let asked = |place| match rows.entry(place)?.ownership {
+        Ownership::Hidden(reason) => Some(reason != HiddenReason::NotAsked),
+        Ownership::Held(_) | Ownership::Kernel(_) => None,
+    };
+    if !rows.facts().kernels.tells_inodes {
+        return;
+    }
+    let mut unheard: Vec<(Place, Socket)> =
+        rows.sockets_where(is_opening).filter(|&(place, _)| asked(place) == Some(true)).collect();
+    if unheard.is_empty() {
+        return;
+    }
+    let listening = |socket: &Socket| socket.state == Some(TcpState::Listen);
+    let heard: HashSet<(Option<NetnsId>, u16)> =
+        rows.sockets_where(listening).filter_map(|(_, socket)| port(&socket)).collect();
+    unheard.retain(|(_, socket)| port(socket).is_some_and(|port| !heard.contains(&port)));
+    for (place, _) in unheard {
+        rows.change(place, |entry| entry.ownership = Ownership::Kernel(KernelReason::NoListener));
     }
 }
 

@@ -3,10 +3,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::Packed;
 use crate::overlap::{self, Reach};
 use crate::process::{Owner, Ownership, Via};
 use crate::snapshot::Entry;
 use crate::socket::{Endpoint, Family, NetnsId, Protocol, Queues, Socket};
+use crate::sockets::Place;
 use crate::state::TcpState;
 
 /// Returns true for a connection no process has accepted yet: it has no inode (linux
@@ -29,55 +31,49 @@ const fn is_of_tcp(protocol: Protocol) -> bool {
 
 /// Where a listener may be looked for: its port, or a UNIX socket's name.
 #[derive(Debug, PartialEq, Eq, Hash)]
-enum Place {
+enum At {
     Port(u16),
     Name(Endpoint),
 }
 
-impl Place {
-    fn of(socket: &Socket) -> Option<(Protocol, Option<NetnsId>, Self)> {
-        let local = socket.local.as_ref()?;
-        let place = if socket.protocol == Protocol::Unix {
-            Self::Name(local.clone())
-        } else if is_of_tcp(socket.protocol) {
-            Self::Port(local.port()?)
-        } else {
-            return None;
-        };
-        Some((socket.protocol, socket.netns, place))
-    }
+/// The same, in which namespace.
+type Address = (Protocol, Option<NetnsId>, At);
+
+fn address(socket: &Socket) -> Option<Address> {
+    let local = socket.local.as_ref()?;
+    let at = if socket.protocol == Protocol::Unix {
+        At::Name(local.clone())
+    } else if is_of_tcp(socket.protocol) {
+        At::Port(local.port()?)
+    } else {
+        return None;
+    };
+    Some((socket.protocol, socket.netns, at))
 }
 
 /// Gives each unaccepted connection the owners of the listener it waits at.
-pub(super) fn attribute_unaccepted(entries: &mut [Entry]) {
-    let mut listeners: HashMap<_, Vec<usize>> = HashMap::new();
-    for (index, Entry { socket, .. }) in entries.iter().enumerate() {
-        if socket.state == Some(TcpState::Listen)
-            && let Some(place) = Place::of(socket)
-        {
-            listeners.entry(place).or_default().push(index);
-        }
-    }
-    if listeners.is_empty() {
+pub(super) fn attribute_unaccepted(rows: &mut Packed) {
+    let mut waiting: Vec<(Place, Address, Socket)> = rows
+        .sockets_where(is_unaccepted)
+        .filter_map(|(place, socket)| Some((place, address(&socket)?, socket)))
+        .collect();
+    waiting.retain(|&(place, ..)| {
+        rows.entry(place).is_some_and(|entry| matches!(entry.ownership, Ownership::Hidden(_)))
+    });
+    if waiting.is_empty() {
         return;
     }
-    let found: Vec<(usize, Ownership)> = entries
-        .iter()
-        .enumerate()
-        .filter(|(_, entry)| {
-            is_unaccepted(&entry.socket) && matches!(entry.ownership, Ownership::Hidden(_))
-        })
-        .filter_map(|(index, entry)| {
-            let candidates = listeners.get(&Place::of(&entry.socket)?)?;
-            Some((
-                index,
-                waiting_at(&entry.socket, candidates.iter().filter_map(|&i| entries.get(i)))?,
-            ))
-        })
-        .collect();
-    for (index, ownership) in found {
-        if let Some(entry) = entries.get_mut(index) {
-            entry.ownership = ownership;
+    let mut listeners: HashMap<Address, Vec<Entry>> =
+        waiting.iter().filter_map(|(.., socket)| Some((address(socket)?, Vec::new()))).collect();
+    for (place, socket) in rows.sockets_where(|socket| socket.state == Some(TcpState::Listen)) {
+        if let Some(there) = address(&socket).and_then(|address| listeners.get_mut(&address)) {
+            there.extend(rows.entry(place));
+        }
+    }
+    for (place, address, socket) in waiting {
+        let candidates = listeners.get(&address).map(Vec::as_slice).unwrap_or_default();
+        if let Some(ownership) = waiting_at(&socket, candidates.iter()) {
+            rows.change(place, |entry| entry.ownership = ownership);
         }
     }
 }

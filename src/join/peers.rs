@@ -5,46 +5,46 @@
 
 use std::collections::HashMap;
 
+use super::Packed;
 use crate::process::{Owner, Via};
-use crate::snapshot::Entry;
 use crate::socket::{Endpoint, Inode, Protocol, Socket};
+use crate::sockets::Place;
 
 /// Gives each UNIX socket with a peer among the entries that peer's name and owners. One that waits
 /// to be accepted gets its listener's.
-pub(super) fn attach(entries: &mut [Entry]) {
-    let is_unix = |socket: &Socket| socket.protocol == Protocol::Unix;
-    let mut by_inode: HashMap<Inode, usize> = HashMap::new();
-    let mut waits_at: HashMap<Inode, usize> = HashMap::new();
-    for (index, Entry { socket, .. }) in
-        entries.iter().enumerate().filter(|(_, e)| is_unix(&e.socket))
-    {
-        by_inode.extend(socket.inode.map(|inode| (inode, index)));
-        waits_at.extend(socket.rare.waiting_inodes.iter().map(|&inode| (inode, index)));
+pub(super) fn attach(rows: &mut Packed) {
+    let all: Vec<(Place, Socket)> =
+        rows.sockets_where(|socket| socket.protocol == Protocol::Unix).collect();
+    let mut by_inode: HashMap<Inode, &(Place, Socket)> = HashMap::new();
+    let mut waits_at: HashMap<Inode, &(Place, Socket)> = HashMap::new();
+    for each in &all {
+        let (_, socket) = each;
+        by_inode.extend(socket.inode.map(|inode| (inode, each)));
+        waits_at.extend(socket.rare.waiting_inodes.iter().map(|&inode| (inode, each)));
     }
-    let ends: Vec<(usize, Option<Endpoint>, Vec<Owner>)> = entries
+    let owners = |place: Place| rows.entry(place).map(|entry| entry.ownership.owners().to_vec());
+    let ends: Vec<(Place, Option<Endpoint>, Vec<Owner>)> = all
         .iter()
-        .enumerate()
-        .filter(|(_, entry)| is_unix(&entry.socket))
-        .filter_map(|(index, Entry { socket, .. })| {
+        .filter_map(|(place, socket)| {
             let peer = socket.rare.peer_inode.and_then(|inode| by_inode.get(&inode));
-            if let Some(peer) = peer.and_then(|&peer| entries.get(peer)) {
-                return Some((index, peer.socket.local.clone(), peer.ownership.owners().to_vec()));
+            if let Some((peer, Socket { local, .. })) = peer {
+                return Some((*place, local.clone(), owners(*peer)?));
             }
-            let listener = entries.get(*waits_at.get(&socket.inode?)?)?;
+            let (listener, Socket { local, .. }) = waits_at.get(&socket.inode?)?;
             // The descriptor is the listener's, not that of the connection to come.
-            let mut owners = listener.ownership.owners().to_vec();
+            let mut owners = owners(*listener)?;
             for owner in &mut owners {
                 (owner.tid, owner.fd, owner.via) = (None, None, Via::AcceptQueue);
             }
             owners.dedup_by_key(|owner| owner.process.pid);
-            Some((index, listener.socket.local.clone(), owners))
+            Some((*place, local.clone(), owners))
         })
         .collect();
-    for (index, name, owners) in ends {
-        if let Some(entry) = entries.get_mut(index) {
+    for (place, name, owners) in ends {
+        rows.change(place, |entry| {
             entry.socket.peer = entry.socket.peer.take().or(name);
             entry.peer_owners = owners.into();
-        }
+        });
     }
 }
 
@@ -52,7 +52,7 @@ pub(super) fn attach(entries: &mut [Entry]) {
 mod tests {
     use super::*;
     use crate::process::{Fd, Holder, Pid};
-    use crate::snapshot::{Collected, Snapshot, Timestamp};
+    use crate::snapshot::{Collected, Entry, Snapshot, Timestamp};
     use crate::socket::{Family, SocketId};
     use crate::state::TcpState;
 

@@ -3,24 +3,26 @@
 
 use std::collections::HashMap;
 
-use crate::snapshot::Entry;
-use crate::socket::{Cookie, Inode, NetnsId, Protocol};
+use super::Packed;
+use crate::socket::{Cookie, Inode, NetnsId, Protocol, Socket};
+use crate::sockets::Place;
 
 /// Marks the subflows, where the MPTCP sockets were read too.
-pub(super) fn mark(entries: &mut [Entry]) {
-    let of = |Entry { socket, .. }: &Entry| Some((socket.netns, socket.inode?));
-    let whole: HashMap<(Option<NetnsId>, Inode), Cookie> = entries
-        .iter()
-        .filter(|entry| entry.socket.protocol == Protocol::Mptcp)
-        .filter_map(|entry| Some((of(entry)?, entry.socket.cookie?)))
+pub(super) fn mark(rows: &mut Packed) {
+    let of = |socket: &Socket| Some((socket.netns, socket.inode?));
+    let whole: HashMap<(Option<NetnsId>, Inode), Cookie> = rows
+        .sockets_where(|socket| socket.protocol == Protocol::Mptcp)
+        .filter_map(|(_, socket)| Some((of(&socket)?, socket.cookie?)))
         .collect();
     if whole.is_empty() {
         return;
     }
-    for entry in entries.iter_mut().filter(|entry| entry.socket.protocol == Protocol::Tcp) {
-        if let Some(&whole) = of(entry).and_then(|of| whole.get(&of)) {
-            entry.socket.rare.make_mut().subflow_of = Some(whole);
-        }
+    let subflows: Vec<(Place, Cookie)> = rows
+        .sockets_where(|socket| socket.protocol == Protocol::Tcp)
+        .filter_map(|(place, socket)| Some((place, *whole.get(&of(&socket)?)?)))
+        .collect();
+    for (place, whole) in subflows {
+        rows.change(place, |entry| entry.socket.rare.make_mut().subflow_of = Some(whole));
     }
 }
 
@@ -31,7 +33,7 @@ mod tests {
     use super::*;
     use crate::join::join;
     use crate::snapshot::{Collected, Timestamp};
-    use crate::socket::{Family, Socket, SocketId};
+    use crate::socket::{Family, SocketId};
 
     #[test]
     fn a_subflow_has_the_inode_of_its_mptcp_socket() {

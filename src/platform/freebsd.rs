@@ -83,7 +83,8 @@ pub(crate) struct FreeBsd;
 impl crate::platform::Backend for FreeBsd {
     fn collect(&mut self, request: &Request) -> Result<Collected, CollectError> {
         let mut collected = read(&sys::Kernel, request)?;
-        crate::platform::users::name_all(&mut collected);
+        let owners: Vec<_> = collected.sockets.iter().filter_map(|socket| socket.uid).collect();
+        crate::platform::users::name_all(&mut collected, owners);
         Ok(collected)
     }
 }

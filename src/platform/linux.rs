@@ -39,25 +39,28 @@ mod unlisted;
 mod vsock_diag;
 mod xdp_diag;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::RangeInclusive;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use crate::cgroup::Cgroup;
 use crate::error::CollectError;
+use crate::holders::Holders;
 use crate::kernel;
 use crate::platform::clock::Deadline;
 use crate::platform::linux::netns::Namespaces;
-use crate::platform::linux::owners::{Holding, Scan};
+use crate::platform::linux::owners::{Holdings, Scan};
 use crate::platform::linux::sock_diag::Dump;
 use crate::platform::{
     Backend, NetnsWish, OwnersBy, PortWish, Request, clock, process as facts, users,
 };
-use crate::process::{Holder, Pid};
-use crate::snapshot::Collected;
-use crate::socket::{Endpoint, Inode, Protocol, Socket, SocketId};
+use crate::process::{Holder, Pid, Uid};
+use crate::snapshot::{Collected, PackedTables};
+use crate::socket::{CgroupId, Endpoint, Inode, NetnsId, Protocol, Socket, SocketId};
+use crate::sockets::Place;
 
 /// How long the search for holders without a descriptor of their process's may take.
 const SEARCH_BUDGET: Duration = Duration::from_secs(1);
@@ -68,7 +71,11 @@ pub struct Linux;
 
 impl Backend for Linux {
     fn collect(&mut self, request: &Request) -> Result<Collected, CollectError> {
-        let mut collected = Collected::new(clock::now(), "linux", "linux");
+        self.collect_packed(request).map(Collected::unpacked)
+    }
+
+    fn collect_packed(&mut self, request: &Request) -> Result<PackedTables, CollectError> {
+        let mut collected = Collected::new(clock::now(), "linux", "linux").packed();
         let is_all = request.netns == NetnsWish::All;
         let find_and_read = || {
             let mut namespaces = Namespaces::find(&request.netns)?;
@@ -106,7 +113,9 @@ impl Backend for Linux {
         collected.current_netns = namespaces.current();
         name_cgroups(&mut collected, request);
         if request.user_names {
-            users::name_all(&mut collected);
+            let owners: Vec<Uid> =
+                collected.sockets.kinds().filter_map(|socket| socket.uid).collect();
+            users::name_all(&mut collected, owners);
         }
         Ok(collected)
     }
@@ -138,31 +147,35 @@ fn refused(refusal: owners::bpf::Refusal) -> CollectError {
 }
 
 /// Adds what was read later.
-fn add(collected: &mut Collected, dump: Dump) {
-    let next = collected.sockets.iter().map(|socket| socket.id.0 + 1).max().unwrap_or(0);
-    let sockets = (next..).zip(dump.sockets);
-    collected.sockets.extend(sockets.map(|(id, socket)| Socket { id: SocketId(id), ..socket }));
+fn add(collected: &mut PackedTables, dump: Dump) {
+    dump.sockets.iter().for_each(|socket| collected.sockets.add(socket));
     collected.gaps.extend(dump.gaps);
 }
 
 /// Matches the descriptors found, looks again at what stayed unmatched, and reads the holders'
 /// processes.
-fn find_owners(collected: &mut Collected, namespaces: &Namespaces, scan: Scan, request: &Request) {
-    let mut holders = match_holders(&collected.sockets, scan.holdings);
+fn find_owners(
+    collected: &mut PackedTables,
+    namespaces: &Namespaces,
+    scan: Scan,
+    request: &Request,
+) {
+    #[cfg(all(feature = "cli", target_env = "gnu"))]
+    sys::trim_memory();
+    let mut holders = match_holders(collected.sockets.iter(), scan.holdings);
     let held = Held::by(&holders);
     find_kernels(collected, &held, namespaces);
     let mut missed = again::surprisingly_unmatched(&collected.sockets, &held, &scan.gaps);
     if !collected.kernel_ports.is_empty() {
-        for socket in &collected.sockets {
-            if kernel::told(socket, &collected.kernel_ports).is_some() {
-                missed.remove(&socket.id);
-            }
-        }
+        missed.retain(|&place| {
+            let socket = collected.sockets.get(place);
+            socket.is_none_or(|socket| kernel::told(&socket, &collected.kernel_ports).is_none())
+        });
     }
     collected.gaps.extend(scan.gaps);
     collected.notes.extend(scan.note);
     if !missed.is_empty() {
-        holders.extend(find_missed(collected, &missed, namespaces, request.owners_by));
+        holders.append(find_missed(collected, &missed, namespaces, request.owners_by));
     }
 
     read_processes(collected, &holders, request);
@@ -171,7 +184,7 @@ fn find_owners(collected: &mut Collected, namespaces: &Namespaces, scan: Scan, r
 
 /// Reads who the holders are. Details cost as much again, so of those who hold nothing with a port that was
 /// asked for, as the other listeners, there are none.
-fn read_processes(collected: &mut Collected, holders: &[Holder], request: &Request) {
+fn read_processes(collected: &mut PackedTables, holders: &Holders, request: &Request) {
     let mut pids: BTreeSet<Pid> = holders.iter().map(|holder| holder.pid).collect();
     if let Some(ports) = request.ports.as_ref().filter(|_| request.process_details) {
         let with_port = collected.sockets.iter().filter(|socket| has_one_of(socket, ports));
@@ -204,9 +217,12 @@ fn has_one_of(socket: &Socket, ports: &PortWish) -> bool {
 }
 
 /// Asks which ports the kernel has for itself, where a socket without holder may have one.
-fn find_kernels(collected: &mut Collected, held: &Held, namespaces: &Namespaces) {
-    let ownerless = collected.sockets.iter().filter(|socket| !held.contains(socket.id));
-    let some = kernel_ports::namespaces(ownerless);
+fn find_kernels(collected: &mut PackedTables, held: &Held, namespaces: &Namespaces) {
+    let sockets = &collected.sockets;
+    let ownerless = sockets.places(kernel_ports::may_be).into_iter();
+    let ownerless = ownerless.filter(|&place| !held.contains(SocketId(place.into())));
+    let some: BTreeSet<Option<NetnsId>> =
+        ownerless.filter_map(|place| sockets.get(place)).map(|socket| socket.netns).collect();
     if !some.is_empty() {
         collected.kernel_ports = namespaces.read_kernel_ports(&some);
     }
@@ -215,24 +231,23 @@ fn find_kernels(collected: &mut Collected, held: &Held, namespaces: &Namespaces)
 /// Looks again at the sockets that were missed, and where a socket can be that no process has in its
 /// descriptor table.
 fn find_missed(
-    collected: &mut Collected,
-    missed: &HashSet<SocketId>,
+    collected: &mut PackedTables,
+    missed: &BTreeSet<Place>,
     namespaces: &Namespaces,
     by: OwnersBy,
-) -> Vec<Holder> {
+) -> Holders {
     let vanished = again::look(&mut collected.sockets, missed, namespaces);
-    let is_there = |socket: &Socket| missed.contains(&socket.id) && !vanished.contains(&socket.id);
     let mut left: Vec<Socket> =
-        collected.sockets.iter().filter(|socket| is_there(socket)).cloned().collect();
-    left.retain(|socket| socket.inode.is_some());
+        missed.iter().filter_map(|&place| collected.sockets.get(place)).collect();
+    left.retain(|socket| socket.inode.is_some() && !vanished.contains(&socket.id));
 
     if left.is_empty() {
         collected.vanished = vanished;
-        return Vec::new();
+        return Holders::default();
     }
     // This time every socket is taken down: what is in flight is in the queue of another.
     let mut scan = owners::find(by, None).unwrap_or_default();
-    let mut holders = match_holders(&left, scan.holdings.clone());
+    let mut holders = match_holders(left.iter().cloned(), scan.holdings.clone());
     retain_ownerless(&mut left, &holders);
     let mut gaps = std::mem::take(&mut scan.gaps);
     let deadline = Deadline::after(SEARCH_BUDGET);
@@ -240,12 +255,12 @@ fn find_missed(
         let wanted = inodes(&left);
         if !scan.has_own_tables {
             let threads = owners::threads::scan(Some(&wanted), deadline);
-            holders.extend(match_holders(&left, threads.holdings));
+            holders.append(match_holders(left.iter().cloned(), threads.holdings));
             scan.rings.extend(threads.rings);
             gaps.extend(threads.gaps);
         }
         let rings = owners::rings::scan(&scan.rings, &wanted, deadline);
-        holders.extend(match_holders(&left, rings.holdings));
+        holders.append(match_holders(left.iter().cloned(), rings.holdings));
         gaps.extend(rings.gaps);
         retain_ownerless(&mut left, &holders);
     }
@@ -254,7 +269,7 @@ fn find_missed(
         gaps.extend(owners::visibility::hidden());
         gaps.extend(owners::visibility::other_pid_namespaces());
         if gaps.is_empty() {
-            holders.extend(guess_in_flight(collected, left, scan, deadline));
+            holders.append(guess_in_flight(collected, left, scan, deadline));
         }
     }
     // Each way of looking is refused by the same processes.
@@ -269,14 +284,14 @@ fn find_missed(
 
 /// Gives sockets that nobody holds to those towards whom they must be in flight.
 fn guess_in_flight(
-    collected: &mut Collected,
+    collected: &mut PackedTables,
     mut sockets: Vec<Socket>,
     scan: Scan,
     deadline: Deadline,
-) -> Vec<Holder> {
+) -> Holders {
     sockets.retain(|socket| kernel::usual(socket).is_none());
     if sockets.is_empty() {
-        return Vec::new();
+        return Holders::default();
     }
     // Only a UNIX socket has others in its queue.
     let no_unix: HashSet<Inode> = collected
@@ -290,44 +305,59 @@ fn guess_in_flight(
         Some(unix) => unix.contains(&holding.inode),
         None => !no_unix.contains(&holding.inode),
     });
-    let in_flight = owners::in_flight::scan(holdings, &inodes(&sockets), deadline);
+    let in_flight = owners::in_flight::scan(holdings.iter(), &inodes(&sockets), deadline);
     collected.gaps.extend(in_flight.gaps);
     if in_flight.is_possible {
         collected.in_flight = sockets.iter().map(|socket| socket.id).collect();
     }
-    match_holders(&sockets, in_flight.holdings)
+    match_holders(sockets.into_iter(), in_flight.holdings.into_iter().collect())
 }
 
-fn retain_ownerless(sockets: &mut Vec<Socket>, holders: &[Holder]) {
+fn retain_ownerless(sockets: &mut Vec<Socket>, holders: &Holders) {
     let held = Held::by(holders);
     sockets.retain(|socket| !held.contains(socket.id));
 }
 
 /// Names the control groups of the sockets: of all when asked to, else, where holders are hidden, of
 /// those without one, because that is all there is to say whose they are.
-fn name_cgroups(collected: &mut Collected, request: &Request) {
-    let held = Held::by(collected.holders.as_deref().unwrap_or_default());
-    let is_held = |socket: &Socket| held.contains(socket.id);
-    let any_hidden =
-        collected.sockets.iter().any(|socket| socket.inode.is_some() && !is_held(socket));
-    let wanted = |socket: &&mut Socket| {
-        request.process_details || (request.owners && any_hidden && !is_held(socket))
+fn name_cgroups(collected: &mut PackedTables, request: &Request) {
+    let held = collected.holders.as_ref().map(Held::by).unwrap_or_default();
+    let is_held = |id: SocketId| held.contains(id);
+    let sockets = &mut collected.sockets;
+    let any_hidden = || {
+        let mut open = sockets.places(|socket| socket.inode.is_some()).into_iter();
+        open.any(|place| !is_held(SocketId(place.into())))
     };
-    cgroups::name(collected.sockets.iter_mut().filter(wanted));
-    let groups = collected.sockets.iter_mut().filter_map(|socket| socket.cgroup.as_mut());
-    containers::name(groups.map(Arc::make_mut));
+    let are_wanted = request.process_details || (request.owners && any_hidden());
+    if !are_wanted {
+        return;
+    }
+    let wanted = |socket: &Socket| request.process_details || !is_held(socket.id);
+    let ids = sockets.iter().filter(wanted).filter_map(|socket| socket.cgroup_id).collect();
+    let mut groups = cgroups::named(ids);
+    containers::name(groups.values_mut());
+    let groups: BTreeMap<CgroupId, Arc<Cgroup>> =
+        groups.into_iter().map(|(id, group)| (id, Arc::new(group))).collect();
+    if !groups.is_empty() {
+        sockets.change_all(|socket| {
+            if wanted(socket) {
+                socket.cgroup = socket.cgroup_id.and_then(|id| groups.get(&id)).cloned();
+            }
+        });
+    }
 }
 
 fn inodes(sockets: &[Socket]) -> HashSet<Inode> {
     sockets.iter().filter_map(|socket| socket.inode).collect()
 }
 
-/// Which sockets have a holder: a bit for each, as the numbers given to sockets have no gaps.
+/// Which sockets have a holder: their numbers are their places, so there are no gaps between them.
+#[derive(Debug, Default)]
 struct Held(Vec<bool>);
 
 impl Held {
-    fn by(holders: &[Holder]) -> Self {
-        let place = |holder: &Holder| usize::try_from(holder.socket.0).ok();
+    fn by(holders: &Holders) -> Self {
+        let place = |holder: Holder| usize::try_from(holder.socket.0).ok();
         let last = holders.iter().filter_map(place).max();
         let mut held = vec![false; last.map_or(0, |last| last + 1)];
         for place in holders.iter().filter_map(place) {
@@ -345,21 +375,8 @@ impl Held {
 
 /// Turns holdings into holders of these sockets. Several sockets may share an inode (an MPTCP
 /// socket and its first subflow).
-fn match_holders(sockets: &[Socket], mut holdings: Vec<Holding>) -> Vec<Holder> {
-    let mut by_inode: Vec<(Inode, SocketId)> =
-        sockets.iter().filter_map(|socket| Some((socket.inode?, socket.id))).collect();
-    by_inode.sort_unstable();
-    holdings.sort_unstable_by_key(|holding| holding.inode);
-    let mut holders = Vec::with_capacity(holdings.len());
-    let mut rest = by_inode.as_slice();
-    for Holding { pid, tid, fd, inode: held, via } in holdings {
-        while let Some((&(inode, _), after)) = rest.split_first()
-            && inode < held
-        {
-            rest = after;
-        }
-        let same = rest.iter().take_while(|(inode, _)| *inode == held);
-        holders.extend(same.map(|&(_, socket)| Holder { pid, tid, fd, socket, via }));
-    }
-    holders
+fn match_holders(sockets: impl Iterator<Item = Socket>, holdings: Holdings) -> Holders {
+    let place = |SocketId(id)| Place::try_from(id).ok();
+    let name = |socket: Socket| Some((owners::name(socket.inode?), place(socket.id)?));
+    holdings.into_holders(&sockets.filter_map(name).collect())
 }

@@ -61,7 +61,8 @@ pub(crate) struct MacOs;
 impl crate::platform::Backend for MacOs {
     fn collect(&mut self, request: &Request) -> Result<Collected, CollectError> {
         let mut collected = read(&sys::Darwin, request)?;
-        crate::platform::users::name_all(&mut collected);
+        let owners: Vec<_> = collected.sockets.iter().filter_map(|socket| socket.uid).collect();
+        crate::platform::users::name_all(&mut collected, owners);
         Ok(collected)
     }
 }

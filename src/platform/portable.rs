@@ -81,7 +81,8 @@ impl Backend for Portable {
             collected.holders = Some(holders);
         }
         collected.sockets = found.into_iter().map(|(socket, _)| socket).collect();
-        users::name_all(&mut collected);
+        let owners: Vec<_> = collected.sockets.iter().filter_map(|socket| socket.uid).collect();
+        users::name_all(&mut collected, owners);
         Ok(collected)
     }
 }

@@ -13,30 +13,28 @@ use std::time::Duration;
 
 use super::services::Services;
 use crate::render::names::ResolvedNames;
-use crate::snapshot::{Entry, Snapshot};
+use crate::snapshot::{Entries, Entry, Snapshot, parts};
 use crate::socket::Endpoint;
 
 /// How many look-ups run at once: they only wait.
 const WORKERS: usize = 32;
 
 /// Returns the names of the snapshot's addresses and ports that can be found within the budget.
-pub fn resolve(snapshot: &Snapshot, budget: Duration) -> ResolvedNames {
+pub fn resolve(snapshot: &Snapshot<dyn Entries>, budget: Duration) -> ResolvedNames {
     let mut names = ResolvedNames::default();
     let services = Services::read();
-    for entry in &snapshot.entries {
-        for port in ends(entry).filter_map(Endpoint::port) {
-            if let Some(name) = services.name(entry.socket.protocol, port) {
-                names.insert_service(entry.socket.protocol, port, name);
+    let mut addresses: BTreeSet<IpAddr> = BTreeSet::new();
+    for entries in parts(&snapshot.entries) {
+        for entry in entries.iter() {
+            for port in ends(entry).filter_map(Endpoint::port) {
+                if let Some(name) = services.name(entry.socket.protocol, port) {
+                    names.insert_service(entry.socket.protocol, port, name);
+                }
             }
         }
+        let all = entries.iter().flat_map(ends).filter_map(Endpoint::canonical_address);
+        addresses.extend(all.filter(|address| !address.is_unspecified()));
     }
-    let addresses: BTreeSet<IpAddr> = snapshot
-        .entries
-        .iter()
-        .flat_map(ends)
-        .filter_map(Endpoint::canonical_address)
-        .filter(|address| !address.is_unspecified())
-        .collect();
     for (address, host) in
         hosts(addresses, budget, |address| dns_lookup::lookup_addr(&address).ok())
     {

@@ -7,7 +7,7 @@ use crate::process::Uid;
 use crate::snapshot::Collected;
 use crate::text::Text;
 
-/// Names the users of all sockets and processes that were collected.
+/// Names the users of the sockets, which these are, and of the processes that were collected.
 #[cfg_attr(
     not(any(
         target_os = "linux",
@@ -17,10 +17,12 @@ use crate::text::Text;
     )),
     expect(dead_code, reason = "there is no backend")
 )]
-pub(crate) fn name_all(collected: &mut Collected) {
-    let sockets = collected.sockets.iter().filter_map(|socket| socket.uid);
+pub(crate) fn name_all<S, H>(
+    collected: &mut Collected<S, H>,
+    sockets: impl IntoIterator<Item = Uid>,
+) {
     let processes = collected.processes.iter().filter_map(|process| process.uid);
-    collected.users = names(sockets.chain(processes));
+    collected.users = names(sockets.into_iter().chain(processes));
 }
 
 /// Returns the names of these users; one without a name has no entry. A directory service may take

@@ -11,7 +11,7 @@ use ::csv::{Terminator, WriterBuilder};
 use crate::render::column::Column;
 use crate::render::names::ResolvedNames;
 use crate::render::row::Rows;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Entries, Snapshot, parts};
 
 /// The columns of a CSV listing unless others are asked for: every fact on its own.
 pub const DEFAULT: &[Column] = &[
@@ -59,7 +59,11 @@ pub struct CsvOptions<'a> {
 /// # Errors
 ///
 /// When `out` cannot be written to.
-pub fn write(snapshot: &Snapshot, options: &CsvOptions<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(
+    snapshot: &Snapshot<dyn Entries>,
+    options: &CsvOptions<'_>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let mut writer = WriterBuilder::new().terminator(Terminator::Any(b'\n')).from_writer(out);
     if options.header {
         let titles = options.columns.iter().map(|column| {
@@ -69,13 +73,15 @@ pub fn write(snapshot: &Snapshot, options: &CsvOptions<'_>, out: &mut dyn Write)
         writer.write_record(titles)?;
     }
     let mut cell = String::new();
-    for row in options.rows.of(&snapshot.entries) {
-        for column in options.columns {
-            cell.clear();
-            (column.spec().cell)(&row, options.names, &mut cell);
-            writer.write_field(&cell)?;
+    for entries in parts(&snapshot.entries) {
+        for row in options.rows.of(&entries) {
+            for column in options.columns {
+                cell.clear();
+                (column.spec().cell)(&row, options.names, &mut cell);
+                writer.write_field(&cell)?;
+            }
+            writer.write_record(None::<&[u8]>)?;
         }
-        writer.write_record(None::<&[u8]>)?;
     }
     writer.flush()
 }

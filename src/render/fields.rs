@@ -11,11 +11,14 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::process::{Fd, Pid, Process};
 use crate::render::sanitize;
-use crate::snapshot::Snapshot;
-use crate::socket::{Endpoint, Family, Protocol, Queues, Socket, ethertype_name, netlink_name};
+use crate::snapshot::{Entries, Snapshot, parts};
+use crate::socket::{
+    Endpoint, Family, Protocol, Queues, Socket, SocketId, ethertype_name, netlink_name,
+};
 use crate::state::TcpState;
 
 /// Every letter of `lsof -F?`, known or not to us.
@@ -59,34 +62,45 @@ pub struct UnknownField(pub char);
 /// # Errors
 ///
 /// When `out` cannot be written to.
-pub fn write(snapshot: &Snapshot, fields: &Fields, out: &mut dyn Write) -> io::Result<()> {
-    let mut processes: BTreeMap<Pid, Holdings<'_>> = BTreeMap::new();
-    for entry in &snapshot.entries {
-        for owner in entry.ownership.owners() {
-            // Inferred owners have no descriptor: lsof could not see them.
-            if !owner.via.is_inferred() {
-                let process = processes.entry(owner.process.pid);
-                let (_, files) = process.or_insert_with(|| (&owner.process, Vec::new()));
-                files.push((owner.fd, &entry.socket));
+pub fn write(
+    snapshot: &Snapshot<dyn Entries>,
+    fields: &Fields,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut processes: BTreeMap<Pid, Holdings> = BTreeMap::new();
+    let entries = &snapshot.entries;
+    let mut row = 0..;
+    for part in parts(entries) {
+        for (row, entry) in row.by_ref().zip(part.iter()) {
+            for owner in entry.ownership.owners() {
+                // Inferred owners have no descriptor: lsof could not see them.
+                if !owner.via.is_inferred() {
+                    let process = processes.entry(owner.process.pid);
+                    let (_, files) =
+                        process.or_insert_with(|| (Arc::clone(&owner.process), Vec::new()));
+                    files.push((owner.fd, entry.socket.id, row));
+                }
             }
         }
     }
     let mut out = io::BufWriter::with_capacity(64 * 1024, out);
     let mut set = Set { fields, text: String::new() };
     for (process, files) in processes.values_mut() {
-        files.sort_by_key(|&(fd, socket)| (fd, socket.id));
+        files.sort_unstable();
         set.process(process);
         set.write(&mut out)?;
-        for &(fd, socket) in files.iter() {
-            set.file(fd, socket);
-            set.write(&mut out)?;
+        for &(fd, _, row) in files.iter() {
+            for entry in entries.some(row..row + 1).iter() {
+                set.file(fd, &entry.socket);
+                set.write(&mut out)?;
+            }
         }
     }
     out.flush()
 }
 
-/// A process and what it holds.
-type Holdings<'a> = (&'a Process, Vec<(Option<Fd>, &'a Socket)>);
+/// A process and what it holds: descriptors, each with its socket and where that is among the rows.
+type Holdings = (Arc<Process>, Vec<(Option<Fd>, SocketId, usize)>);
 
 /// The fields of one process or file.
 struct Set<'a> {

@@ -35,7 +35,7 @@ pub(crate) fn snapshot() -> Snapshot {
 }
 
 #[expect(clippy::too_many_lines, reason = "one socket after the other")]
-fn collected() -> Collected {
+pub(crate) fn collected() -> Collected {
     let morning = humantime::parse_rfc3339("2026-11-22T10:00:00Z").unwrap();
     let mut all = Collected::new(Timestamp(morning), "linux", "linux");
     all.users = [(0, "root"), (33, "www-data"), (999, "redis"), (1000, "alice")]

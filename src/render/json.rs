@@ -21,7 +21,7 @@ use crate::details::{self, Memory, Shutdown, SocketOption};
 use crate::kernel::{self, KernelReason};
 use crate::process::{self, ExeState, HiddenReason, Ownership, Parent, Via};
 use crate::render::parts;
-use crate::snapshot::{Entry, Gap, Snapshot, Timestamp};
+use crate::snapshot::{Entries, Entry, Gap, Snapshot, Timestamp};
 use crate::socket::{
     Endpoint, Family, Interface, Protocol, Queues, SocketType, Timer, netlink_name,
 };
@@ -50,14 +50,15 @@ pub struct List<'a> {
     pub sockets: Sockets<'a>,
 }
 
-impl<'a> From<&'a Snapshot> for List<'a> {
-    fn from(snapshot: &'a Snapshot) -> Self {
+impl<'a> List<'a> {
+    /// Returns a listing of this picture with these of its rows.
+    fn new(snapshot: &'a Snapshot<dyn Entries>, entries: &'a [Entry]) -> Self {
         Self {
             schema: SCHEMA,
             collected_at: snapshot.collected_at,
             platform: &snapshot.platform,
             gaps: snapshot.gaps(),
-            sockets: Sockets(&snapshot.entries),
+            sockets: Sockets(entries),
         }
     }
 }
@@ -549,19 +550,19 @@ pub(super) fn name(text: Option<&Text>) -> (Option<Cow<'_, str>>, Option<String>
 /// # Errors
 ///
 /// When `out` cannot be written to.
-pub fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(snapshot: &Snapshot<dyn Entries>, out: &mut dyn Write) -> io::Result<()> {
     // The rows are rendered by themselves; this is what stands around them.
-    let frame = List { sockets: Sockets(&[]), ..List::from(snapshot) };
-    let frame = serde_json::to_string_pretty(&frame)?;
+    let frame = serde_json::to_string_pretty(&List::new(snapshot, &[]))?;
     out.write_all(frame.trim_end_matches(['}', '\n', ']']).as_bytes())?;
-    parts::write(&snapshot.entries, out, |first, entries, bytes| {
-        for (place, entry) in (first..).zip(entries) {
+    let entries = &snapshot.entries;
+    parts::write(entries.count(), out, |places, bytes| {
+        for (place, entry) in places.clone().zip(entries.some(places).iter()) {
             bytes.extend(if place == 0 { "\n    " } else { ",\n    " }.as_bytes());
             Socket::from(entry).serialize(Writer::indented(bytes, 2))?;
         }
         Ok(())
     })?;
-    out.write_all(if snapshot.entries.is_empty() { b"]\n}\n" } else { b"\n  ]\n}\n" })?;
+    out.write_all(if entries.count() == 0 { b"]\n}\n" } else { b"\n  ]\n}\n" })?;
     out.flush()
 }
 
@@ -571,9 +572,10 @@ pub fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
 /// # Errors
 ///
 /// When `out` cannot be written to.
-pub fn write_lines(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
-    parts::write(&snapshot.entries, out, |_, entries, bytes| {
-        for entry in entries {
+pub fn write_lines(snapshot: &Snapshot<dyn Entries>, out: &mut dyn Write) -> io::Result<()> {
+    let entries = &snapshot.entries;
+    parts::write(entries.count(), out, |places, bytes| {
+        for entry in entries.some(places).iter() {
             Socket::from(entry).serialize(Writer::compact(bytes))?;
             bytes.push(b'\n');
         }

@@ -1,37 +1,36 @@
 //! Long output in parts: several threads render while another writes what is rendered.
 
 use std::io::{self, Write};
+use std::ops::Range;
 use std::sync::mpsc::{channel, sync_channel};
 use std::thread;
 
 use crate::platform::processors;
-
-/// So many rows are a part: enough to be worth handing over, few enough to stay in a processor's cache.
-const ROWS: usize = 64;
+use crate::snapshot::PART as ROWS;
 
 /// More threads than this gain little: whoever reads the output is slower.
 const MOST_THREADS: usize = 4;
 
-/// Writes what `render` makes of the rows, in their order. It is called with some of them and the place
-/// of the first, and is told where to write to.
+/// Writes what `render` makes of so many rows, in their order. It is called with the places of some of
+/// them, and is told where to write to.
 ///
 /// # Errors
 ///
 /// What `render` says, and when `out` cannot be written to.
-pub(crate) fn write<T: Sync>(
-    rows: &[T],
+pub(crate) fn write(
+    rows: usize,
     out: &mut dyn Write,
-    render: impl Fn(usize, &[T], &mut Vec<u8>) -> io::Result<()> + Sync,
+    render: impl Fn(Range<usize>, &mut Vec<u8>) -> io::Result<()> + Sync,
 ) -> io::Result<()> {
-    let parts: Vec<(usize, &[T])> = (0..).step_by(ROWS).zip(rows.chunks(ROWS)).collect();
-    let parts = parts.as_slice();
+    let parts = 0..rows.div_ceil(ROWS);
     let render = &render;
-    let render = move |&(first, rows): &(usize, &[T]), mut bytes: Vec<u8>| {
+    let render = move |part: usize, mut bytes: Vec<u8>| {
         bytes.clear();
-        render(first, rows, &mut bytes).map(|()| bytes)
+        let first = part * ROWS;
+        render(first..rows.min(first + ROWS), &mut bytes).map(|()| bytes)
     };
     if parts.len() < MOST_THREADS {
-        return parts.iter().try_for_each(|part| out.write_all(&render(part, Vec::new())?));
+        return parts.into_iter().try_for_each(|part| out.write_all(&render(part, Vec::new())?));
     }
     let threads = processors().min(MOST_THREADS);
     thread::scope(|scope| {
@@ -41,8 +40,9 @@ pub(crate) fn write<T: Sync>(
             .map(|turn| {
                 let (hand_over, rendered) = sync_channel(1);
                 let (give_back, space) = channel();
+                let mine = parts.clone().skip(turn).step_by(threads);
                 let work = move || {
-                    for part in parts.iter().skip(turn).step_by(threads) {
+                    for part in mine {
                         let bytes = render(part, space.try_recv().unwrap_or_default());
                         // Nobody takes it when writing has failed.
                         if hand_over.send(bytes).is_err() {
@@ -55,7 +55,7 @@ pub(crate) fn write<T: Sync>(
                 (rendered, give_back)
             })
             .collect();
-        for (part, (rendered, give_back)) in parts.iter().zip(workers.iter().cycle()) {
+        for (part, (rendered, give_back)) in parts.zip(workers.iter().cycle()) {
             let bytes = match rendered.recv() {
                 Ok(bytes) => bytes?,
                 Err(_) => render(part, Vec::new())?,
@@ -76,12 +76,8 @@ mod tests {
         for count in [0, 1, ROWS, ROWS + 1, 10 * ROWS + 7] {
             let rows: Vec<usize> = (0..count).collect();
             let mut written = Vec::new();
-            write(&rows, &mut written, |first, rows, bytes| {
-                for (place, row) in (first..).zip(rows) {
-                    assert_eq!(place, *row);
-                    writeln!(bytes, "{row}")?;
-                }
-                Ok(())
+            write(count, &mut written, |mut places, bytes| {
+                places.try_for_each(|place| writeln!(bytes, "{place}"))
             })
             .unwrap();
             let written = String::from_utf8(written).unwrap();
@@ -92,8 +88,8 @@ mod tests {
 
     #[test]
     fn a_row_that_cannot_be_rendered_is_an_error() {
-        let error = write(&[(); 3 * ROWS], &mut Vec::new(), |first, _, _| {
-            if first == 0 { Ok(()) } else { Err(io::Error::other("no")) }
+        let error = write(3 * ROWS, &mut Vec::new(), |places, _| {
+            if places.start == 0 { Ok(()) } else { Err(io::Error::other("no")) }
         });
         assert!(error.is_err());
     }

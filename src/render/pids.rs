@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Entries, Snapshot, parts};
 
 /// Writes the number of each process that holds one of the sockets, ascending, one a line. Inferred
 /// owners (of connections not accepted yet, of sockets in flight) are left out: they hold nothing.
@@ -11,14 +11,12 @@ use crate::snapshot::Snapshot;
 /// # Errors
 ///
 /// When `out` cannot be written to.
-pub fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
-    let pids: BTreeSet<_> = snapshot
-        .entries
-        .iter()
-        .flat_map(|entry| entry.ownership.owners())
-        .filter(|owner| !owner.via.is_inferred())
-        .map(|owner| owner.process.pid)
-        .collect();
+pub fn write(snapshot: &Snapshot<dyn Entries>, out: &mut dyn Write) -> io::Result<()> {
+    let mut pids = BTreeSet::new();
+    for entries in parts(&snapshot.entries) {
+        let owners = entries.iter().flat_map(|entry| entry.ownership.owners());
+        pids.extend(owners.filter(|owner| !owner.via.is_inferred()).map(|owner| owner.process.pid));
+    }
     for pid in pids {
         writeln!(out, "{pid}")?;
     }

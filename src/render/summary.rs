@@ -1,11 +1,11 @@
 //! What could not be seen, in one line for stderr.
 
 use crate::render::sanitize;
-use crate::snapshot::{Gap, Missing, Snapshot};
+use crate::snapshot::{Entries, Gap, Missing, Snapshot};
 
 /// Returns one line, without its end, that names the most important gap, how to close it, and how
 /// many more there are and by which flag they are told (`-v`, `--json`); `None` when nothing is missing.
-pub fn summary(snapshot: &Snapshot, flag: &str) -> Option<String> {
+pub fn summary(snapshot: &Snapshot<dyn Entries>, flag: &str) -> Option<String> {
     let mut gaps = snapshot.gaps();
     if gaps.iter().any(|gap| gap.what == Missing::Owners) {
         // They are why the owners are hidden: one gap, not two.
@@ -18,14 +18,14 @@ pub fn summary(snapshot: &Snapshot, flag: &str) -> Option<String> {
         1 => format!(" (+1 more gap, see {flag})"),
         more => format!(" (+{more} more gaps, see {flag})"),
     };
-    Some(line(first, snapshot.entries.len()) + &others)
+    Some(line(first, snapshot.entries.count()) + &others)
 }
 
 /// Returns a line for each gap, without its end: all that is missing, in the order it was noticed;
 /// then how the rest was read.
-pub fn lines(snapshot: &Snapshot) -> Vec<String> {
+pub fn lines(snapshot: &Snapshot<dyn Entries>) -> Vec<String> {
     let gaps = snapshot.gaps();
-    let gaps = gaps.iter().map(|gap| line(gap, snapshot.entries.len()));
+    let gaps = gaps.iter().map(|gap| line(gap, snapshot.entries.count()));
     let notes = snapshot.notes.iter().map(|note| sanitize::string(note).into_owned());
     gaps.chain(notes).collect()
 }

@@ -26,7 +26,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::render::column::{Align, Column, DEFAULT};
 use crate::render::names::ResolvedNames;
 use crate::render::row::Rows;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Entries, Snapshot};
 use grid::{Cell, Grid};
 use layout::Layout;
 
@@ -76,7 +76,7 @@ impl<'a> TableOptions<'a> {
 ///
 /// When `out` cannot be written to.
 pub fn write(
-    snapshot: &Snapshot,
+    snapshot: &Snapshot<dyn Entries>,
     options: &TableOptions<'_>,
     out: &mut dyn Write,
 ) -> io::Result<()> {

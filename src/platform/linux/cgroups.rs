@@ -6,30 +6,22 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir, fstat, openat};
 use rustix::io;
 
 use super::mountinfo;
 use crate::cgroup::Cgroup;
-use crate::socket::{CgroupId, Socket};
+use crate::socket::CgroupId;
 use crate::text::Text;
 
-/// Names the control groups of these sockets. One that was removed since keeps its number alone.
-pub(super) fn name<'a>(sockets: impl Iterator<Item = &'a mut Socket>) {
-    let sockets: Vec<&mut Socket> = sockets.collect();
-    let wanted: BTreeSet<CgroupId> = sockets.iter().filter_map(|socket| socket.cgroup_id).collect();
+/// Returns these control groups by name. One that was removed since has none.
+pub(super) fn named(wanted: BTreeSet<CgroupId>) -> BTreeMap<CgroupId, Cgroup> {
     if wanted.is_empty() {
-        return;
+        return BTreeMap::new();
     }
-    let Some(mount) = unified_mount(&mountinfo::read()) else { return };
-    let group = |(id, path)| (id, Arc::new(Cgroup::new(path)));
-    let groups: BTreeMap<CgroupId, Arc<Cgroup>> =
-        find(&mount, wanted).into_iter().map(group).collect();
-    for socket in sockets {
-        socket.cgroup = socket.cgroup_id.and_then(|id| groups.get(&id)).cloned();
-    }
+    let Some(mount) = unified_mount(&mountinfo::read()) else { return BTreeMap::new() };
+    find(&mount, wanted).into_iter().map(|(id, path)| (id, Cgroup::new(path))).collect()
 }
 
 /// Returns where the unified hierarchy is mounted.

@@ -7,7 +7,7 @@ mod files;
 mod generic;
 mod links;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use self::links::Link;
@@ -16,16 +16,12 @@ use super::netlink;
 use super::netns::Way;
 use super::proc_net;
 use crate::kernel::KernelPort;
-use crate::socket::{NetnsId, Socket};
+use crate::socket::Socket;
 use crate::text::Text;
 
-/// Returns the namespaces of these sockets that the kernel may have some of for itself.
-pub(super) fn namespaces<'a>(
-    sockets: impl Iterator<Item = &'a Socket>,
-) -> BTreeSet<Option<NetnsId>> {
-    // Its sockets have inodes like any other's.
-    let may_be = |socket: &&Socket| socket.family.is_ip() && socket.inode.is_some();
-    sockets.filter(may_be).map(|socket| socket.netns).collect()
+/// Returns whether the kernel may have this socket for itself: its have inodes like any other's.
+pub(super) fn may_be(socket: &Socket) -> bool {
+    socket.family.is_ip() && socket.inode.is_some()
 }
 
 /// Reads the ports of one namespace. The machine's first one also has those that only the machine
@@ -103,17 +99,12 @@ pub(super) mod tests {
 
     #[test]
     fn only_a_socket_of_ip_with_an_inode_may_be_the_kernels() {
-        let socket = |protocol, family, inode, netns| {
-            let mut socket = Socket::new(SocketId(0), protocol, family);
-            (socket.inode, socket.netns) = (inode, Some(NetnsId(netns)));
-            socket
+        let may_be = |protocol, family, inode| {
+            may_be(&Socket { inode, ..Socket::new(SocketId(0), protocol, family) })
         };
-        let sockets = [
-            socket(Protocol::Udp, Family::Inet, Some(Inode(1)), 1),
-            socket(Protocol::Tcp, Family::Inet6, None, 2),
-            socket(Protocol::Unix, Family::Unix, Some(Inode(2)), 3),
-        ];
-        assert_eq!(namespaces(sockets.iter()), [Some(NetnsId(1))].into());
+        assert!(may_be(Protocol::Udp, Family::Inet, Some(Inode(1))));
+        assert!(!may_be(Protocol::Tcp, Family::Inet6, None));
+        assert!(!may_be(Protocol::Unix, Family::Unix, Some(Inode(2))));
     }
 
     #[test]

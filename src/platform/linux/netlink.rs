@@ -56,6 +56,32 @@ pub(crate) struct Outcome {
     pub(crate) malformed: usize,
 }
 
+/// Where the rows of a dump go.
+pub(crate) trait Rows<T> {
+    /// Returns how many there are.
+    fn count(&self) -> usize;
+
+    /// Takes one more.
+    fn take(&mut self, row: T);
+
+    /// Forgets all but the first ones.
+    fn forget_after(&mut self, count: usize);
+}
+
+impl<T> Rows<T> for Vec<T> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn take(&mut self, row: T) {
+        self.push(row);
+    }
+
+    fn forget_after(&mut self, count: usize) {
+        self.truncate(count);
+    }
+}
+
 /// Appends to `rows` what `decode` makes of each message of a dump. `decode` returns `None` for a
 /// message it cannot understand.
 ///
@@ -66,7 +92,7 @@ pub(crate) struct Outcome {
 pub(crate) fn dump<T>(
     kind: u16,
     body: &[u8],
-    rows: &mut Vec<T>,
+    rows: &mut impl Rows<T>,
     decode: impl Fn(&[u8]) -> Option<T>,
 ) -> io::Result<Outcome> {
     let request = encode_request(kind, NLM_F_DUMP, body)?;
@@ -81,7 +107,7 @@ pub(crate) fn dump<T>(
 pub(crate) fn dump_route<T>(
     kind: u16,
     body: &[u8],
-    rows: &mut Vec<T>,
+    rows: &mut impl Rows<T>,
     decode: impl Fn(&[u8]) -> Option<T>,
 ) -> io::Result<Outcome> {
     let request = encode_request(kind, NLM_F_DUMP, body)?;
@@ -105,7 +131,7 @@ pub(crate) fn ask_route(kind: u16, body: &[u8], each: &mut dyn FnMut(&[u8])) -> 
 pub(crate) fn dump_generic<T>(
     family: u16,
     body: &[u8],
-    rows: &mut Vec<T>,
+    rows: &mut impl Rows<T>,
     decode: impl Fn(&[u8]) -> Option<T>,
 ) -> io::Result<Outcome> {
     let request = encode_request(family, NLM_F_DUMP, body)?;
@@ -125,18 +151,18 @@ pub(crate) fn command(kind: u16, body: &[u8]) -> io::Result<()> {
 /// Attempts a dump, given the size of the buffer, until it comes through whole or the attempts are
 /// used up.
 fn repeat<T>(
-    rows: &mut Vec<T>,
+    rows: &mut impl Rows<T>,
     decode: impl Fn(&[u8]) -> Option<T>,
     mut attempt: impl FnMut(usize, &mut dyn FnMut(&[u8])) -> io::Result<Ending>,
 ) -> io::Result<Outcome> {
-    let before = rows.len();
+    let before = rows.count();
     let mut outcome = Outcome { consistent: false, malformed: 0 };
     let mut size = BUFFER;
     for _ in 0..ATTEMPTS {
-        rows.truncate(before);
+        rows.forget_after(before);
         outcome.malformed = 0;
         let ending = attempt(size, &mut |message| match decode(message) {
-            Some(row) => rows.push(row),
+            Some(row) => rows.take(row),
             None => outcome.malformed += 1,
         });
         match ending {
@@ -147,7 +173,7 @@ fn repeat<T>(
             Ok(Ending::Interrupted) => {}
             Ok(Ending::Cut { needed }) => size = needed,
             Err(error) => {
-                rows.truncate(before);
+                rows.forget_after(before);
                 return Err(error);
             }
         }

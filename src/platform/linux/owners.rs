@@ -29,10 +29,11 @@ use super::netns;
 use super::privilege::Privilege;
 use super::stat::read_stat;
 use crate::error::cause;
+use crate::holders::{Holders, Names};
 use crate::platform::{OwnersBy, processors};
-use crate::process::{Fd, Pid, Tid, Via};
+use crate::process::{Fd, Holder, Pid, Tid, Via};
 use crate::snapshot::{Gap, Missing};
-use crate::socket::{Inode, NetnsId};
+use crate::socket::{Inode, NetnsId, SocketId};
 
 /// More threads than this gain little: they meet at the kernel's locks.
 const MOST_THREADS: usize = 4;
@@ -67,6 +68,79 @@ pub(crate) struct Holding {
     pub(crate) via: Via,
 }
 
+/// Very many of them in little room, in no order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Holdings(
+    // Of sockets numbered by their inodes.
+    Holders,
+);
+
+/// Returns the number by which [`Holdings`] know a socket.
+pub(crate) const fn name(Inode(inode): Inode) -> SocketId {
+    SocketId(inode)
+}
+
+impl Holdings {
+    /// Returns an empty table with the room that one thread may need: pages that the kernel hands out only
+    /// when they are written to, and that are handed back as one.
+    fn of_a_thread() -> Self {
+        Self(Holders::with_capacity(16 * 1024))
+    }
+
+    fn push(&mut self, Holding { pid, tid, fd, inode, via }: Holding) {
+        self.0.push(Holder { pid, tid, fd, socket: name(inode), via });
+    }
+
+    /// Appends all of those others.
+    fn append(&mut self, other: Self) {
+        self.0.append(other.0);
+    }
+
+    /// Returns the holdings one by one.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Holding> {
+        self.0.iter().map(Holding::from)
+    }
+
+    /// Keeps only those that `keep` tells to.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&Holding) -> bool) {
+        self.0.retain(|&holder| keep(&holder.into()));
+    }
+
+    /// Returns them by process and descriptor.
+    fn sorted(&self) -> Vec<Holding> {
+        let mut all: Vec<Holding> = self.iter().collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// Makes them holders of sockets, of which these are the names.
+    pub(crate) fn into_holders(self, names: &Names) -> Holders {
+        let Self(mut holders) = self;
+        holders.rename(names);
+        holders
+    }
+}
+
+impl From<Holder> for Holding {
+    fn from(Holder { pid, tid, fd, socket: SocketId(inode), via }: Holder) -> Self {
+        Self { pid, tid, fd, inode: Inode(inode), via }
+    }
+}
+
+impl Extend<Holding> for Holdings {
+    fn extend<I: IntoIterator<Item = Holding>>(&mut self, holdings: I) {
+        holdings.into_iter().for_each(|holding| self.push(holding));
+    }
+}
+
+impl FromIterator<Holding> for Holdings {
+    fn from_iter<I: IntoIterator<Item = Holding>>(holdings: I) -> Self {
+        let mut all = Self::default();
+        all.extend(holdings);
+        all
+    }
+}
+
 /// One descriptor, whatever it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Descriptor {
@@ -95,8 +169,8 @@ impl Descriptor {
 /// What a walk found.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
-    /// Every holding found, by process and descriptor.
-    pub(crate) holdings: Vec<Holding>,
+    /// Every holding found.
+    pub(crate) holdings: Holdings,
     /// Whether the tables that single threads have for themselves were read, too.
     pub(crate) has_own_tables: bool,
     /// Which of the sockets are UNIX sockets, where that was told.
@@ -162,9 +236,10 @@ pub(crate) fn scan(wanted: Option<&HashSet<Inode>>) -> Scan {
         Err(errno) => return unreadable(errno),
     };
     let walk = Walk { proc, wanted };
-    let mut found = walk_all(&pids, A_THREADS_WORTH, |&pid, worker| walk.process(pid, worker));
+    let mut found = Found::default();
+    walk_all(&pids, A_THREADS_WORTH, &mut found, |&pid, worker| walk.process(pid, worker));
     let shared = std::mem::take(&mut found.shared);
-    found.add(walk_all(&shared, 1, |chunk, worker| walk.chunk(chunk, worker)));
+    walk_all(&shared, 1, &mut found, |chunk, worker| walk.chunk(chunk, worker));
     let mut scan = found.into_scan();
     scan.gaps.extend(visibility::hidden_processes(&pids, &Privilege::read()));
     scan
@@ -268,7 +343,7 @@ fn deal<J: Sync, W: Send>(
 /// What one or several threads found.
 #[derive(Debug, Default)]
 struct Found {
-    holdings: Vec<Holding>,
+    holdings: Holdings,
     rings: Vec<Descriptor>,
     namespaces: Vec<(NetnsId, Descriptor)>,
     failures: Vec<(Pid, Errno)>,
@@ -278,7 +353,7 @@ struct Found {
 
 impl Found {
     fn add(&mut self, other: Self) {
-        self.holdings.extend(other.holdings);
+        self.holdings.append(other.holdings);
         self.rings.extend(other.rings);
         self.namespaces.extend(other.namespaces);
         self.failures.extend(other.failures);
@@ -286,19 +361,21 @@ impl Found {
     }
 
     fn into_scan(self) -> Scan {
-        let Self { mut holdings, rings, namespaces, failures, .. } = self;
-        holdings.sort();
+        let Self { holdings, rings, namespaces, failures, .. } = self;
         Scan { holdings, rings, namespaces, gaps: failed(failures), ..Scan::default() }
     }
 }
 
-/// Has several threads walk.
-fn walk_all<J: Sync>(jobs: &[J], worth: usize, work: impl Fn(&J, &mut Worker) + Sync) -> Found {
-    let mut found = Found::default();
+/// Has several threads walk, and adds what they found.
+fn walk_all<J: Sync>(
+    jobs: &[J],
+    worth: usize,
+    found: &mut Found,
+    work: impl Fn(&J, &mut Worker) + Sync,
+) {
     for worker in deal(jobs, worth, Worker::default, work) {
         found.add(worker.found);
     }
-    found
 }
 
 /// Some descriptors of one process.
@@ -387,11 +464,13 @@ impl Walk<'_> {
             worker.note(Pid(pid), result);
         }
         // Threads usually share one table: the process's.
-        for holding in &mut found.holdings {
+        let mut holdings = found.holdings.sorted();
+        for holding in &mut holdings {
             (holding.tid, holding.via) = (None, Via::Fd);
         }
-        found.holdings.sort();
-        found.holdings.dedup();
+        holdings.sort_unstable();
+        holdings.dedup();
+        found.holdings = holdings.into_iter().collect();
         worker.found.add(found);
         Ok(())
     }
@@ -449,7 +528,8 @@ impl Walk<'_> {
 
 impl Default for Worker {
     fn default() -> Self {
-        Self { found: Found::default(), numbers: Vec::new(), buffer: buffer() }
+        let found = Found { holdings: Holdings::of_a_thread(), ..Found::default() };
+        Self { found, numbers: Vec::new(), buffer: buffer() }
     }
 }
 

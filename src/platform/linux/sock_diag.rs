@@ -13,6 +13,7 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
 
+use super::netlink::Rows;
 use super::{
     diag_details, inet_diag, netlink, netlink_diag, packet_diag, proc_net, unix_diag, vsock_diag,
     xdp_diag,
@@ -20,9 +21,8 @@ use super::{
 use crate::error::{CollectError, cause};
 use crate::platform::{PortWish, Request};
 use crate::snapshot::{Gap, Missing};
-use crate::socket::{
-    Cookie, Endpoint, Family, Inode, Interface, NetnsId, Protocol, Socket, SocketId,
-};
+use crate::socket::{Cookie, Endpoint, Family, Inode, Interface, NetnsId, Protocol, Socket};
+use crate::sockets::Sockets;
 use crate::state::TcpState;
 use crate::text::Text;
 
@@ -30,7 +30,7 @@ use crate::text::Text;
 #[derive(Debug)]
 pub(crate) struct Dump {
     /// Each socket once, with an id unique among them.
-    pub(crate) sockets: Vec<Socket>,
+    pub(crate) sockets: Sockets,
     /// What could not be read.
     pub(crate) gaps: Vec<Gap>,
 }
@@ -55,7 +55,7 @@ pub(crate) fn dump_files(
     netns: NetnsId,
     request: &Request,
 ) -> Result<Dump, CollectError> {
-    Reader { elsewhere: Some(netns), ..Reader::new(directory) }.dump(request)
+    Reader::elsewhere(directory, netns).dump(request)
 }
 
 /// The message type of nearly every request and row (linux/include/uapi/linux/sock_diag.h).
@@ -124,7 +124,7 @@ struct Reader<'a> {
     /// The namespace whose files they are, where it is not this thread's: sock_diag would tell of
     /// ours.
     elsewhere: Option<NetnsId>,
-    sockets: Vec<Socket>,
+    taken: Taken,
     gaps: Vec<Gap>,
     /// The tables read from /proc/net, and why sock_diag did not give them.
     fallbacks: BTreeMap<Table, String>,
@@ -135,14 +135,22 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    const fn new(directory: &'a Path) -> Self {
+    fn new(directory: &'a Path) -> Self {
+        Self { elsewhere: None, ..Self::with(directory, current_netns()) }
+    }
+
+    fn elsewhere(directory: &'a Path, netns: NetnsId) -> Self {
+        Self::with(directory, Some(netns))
+    }
+
+    fn with(directory: &'a Path, netns: Option<NetnsId>) -> Self {
         Self {
             directory,
             details: false,
             by_name: false,
             names_others: false,
-            elsewhere: None,
-            sockets: Vec::new(),
+            elsewhere: netns,
+            taken: Taken { netns, ..Taken::default() },
             gaps: Vec::new(),
             fallbacks: BTreeMap::new(),
             success: false,
@@ -194,7 +202,7 @@ impl<'a> Reader<'a> {
         };
         let decode = inet_diag::decoder(self.details);
         let each = |message: &[u8]| decode(message, Protocol::Tcp);
-        let Ok(outcome) = netlink::dump(TCPDIAG_GETSOCK, &body, &mut self.sockets, each) else {
+        let Ok(outcome) = netlink::dump(TCPDIAG_GETSOCK, &body, &mut self.taken, each) else {
             return false;
         };
         self.note(Protocol::Tcp, outcome);
@@ -208,7 +216,7 @@ impl<'a> Reader<'a> {
         if self.elsewhere.is_some() {
             return self.read_proc(table, &Errno::PERM.into());
         }
-        match read_diag(table, states, ports, self.details, &mut self.sockets) {
+        match read_diag(table, states, ports, self.details, &mut self.taken) {
             Ok(outcome) => self.note(table, outcome),
             Err(refusal) => self.read_proc(table, &refusal),
         }
@@ -277,7 +285,7 @@ impl<'a> Reader<'a> {
     }
 
     fn take_table(&mut self, table: Table, read: proc_net::Table) {
-        self.sockets.extend(read.sockets);
+        read.sockets.into_iter().for_each(|socket| self.taken.take(socket));
         if let Some(proc_net::OddRow(first)) = read.odd.first() {
             self.odd_rows(table, read.odd.len(), &format!("cannot understand '{first}'"));
         }
@@ -346,15 +354,8 @@ impl<'a> Reader<'a> {
         self.gaps.extend(fallback_gaps(&self.fallbacks));
         self.gaps.extend(self.bound_gap(request));
 
-        drop_twins(&mut self.sockets);
-        let netns = self.elsewhere.or_else(current_netns);
-        let mut names = InterfaceNames::default();
-        for (id, socket) in (0..).zip(&mut self.sockets) {
-            socket.id = SocketId(id);
-            socket.netns = netns;
-            names.complete(socket);
-        }
-        Ok(Dump { sockets: self.sockets, gaps: self.gaps })
+        drop_twins(&mut self.taken.sockets);
+        Ok(Dump { sockets: self.taken.sockets, gaps: self.gaps })
     }
 
     /// Says so when sockets that are bound and no more were asked for and cannot be listed.
@@ -370,7 +371,8 @@ impl<'a> Reader<'a> {
         // A kernel that does not know the bit passes over it in silence.
         let release = rustix::system::uname();
         let known = kernel_version(release.release().to_str().ok()?)? >= (6, 8);
-        let seen = self.sockets.iter().any(|socket| socket.state == Some(TcpState::Bound));
+        let is_bound = |socket: &Socket| socket.state == Some(TcpState::Bound);
+        let seen = !self.taken.sockets.places(is_bound).is_empty();
         (!known && !seen).then(|| {
             Gap::new(Missing::BoundSockets, "this kernel cannot list them (needs Linux 6.8)")
         })
@@ -402,7 +404,7 @@ fn read_diag(
     states: u32,
     ports: Option<&PortWish>,
     details: bool,
-    sockets: &mut Vec<Socket>,
+    sockets: &mut impl Rows<Socket>,
 ) -> io::Result<netlink::Outcome> {
     if table.protocol == Protocol::Unix {
         // In every state: the peer of a socket that is wanted may be in another one.
@@ -442,7 +444,7 @@ fn read_diag(
 pub(crate) fn ask(protocol: Protocol) -> io::Result<()> {
     let listeners = 1 << TcpState::Listen.to_linux();
     for &family in protocol.families() {
-        read_diag(Table { protocol, family }, listeners, None, false, &mut Vec::new())?;
+        read_diag(Table { protocol, family }, listeners, None, false, &mut Vec::<Socket>::new())?;
     }
     Ok(())
 }
@@ -477,8 +479,9 @@ fn fallback_gaps(fallbacks: &BTreeMap<Table, String>) -> Vec<Gap> {
 }
 
 /// Drops what came twice. The kernel walks hash chains: a socket that moves meanwhile may.
-fn drop_twins(sockets: &mut Vec<Socket>) {
-    let mut cookies: Vec<Cookie> = sockets.iter().filter_map(Seen::cookie).collect();
+fn drop_twins(sockets: &mut Sockets) {
+    let mut cookies: Vec<Cookie> =
+        sockets.iter().filter_map(|socket| Seen::cookie(&socket)).collect();
     cookies.sort_unstable();
     cookies.dedup();
     // Nearly always each has a cookie of its own, and to know that takes no table of them.
@@ -533,6 +536,31 @@ fn kernel_version(release: &str) -> Option<(u32, u32)> {
 pub(crate) fn current_netns() -> Option<NetnsId> {
     let link = std::fs::metadata("/proc/thread-self/ns/net").ok()?;
     Some(NetnsId(link.st_ino()))
+}
+
+/// The sockets read so far, each completed as it comes.
+#[derive(Debug, Default)]
+struct Taken {
+    sockets: Sockets,
+    /// The namespace that they are in.
+    netns: Option<NetnsId>,
+    names: InterfaceNames,
+}
+
+impl Rows<Socket> for Taken {
+    fn count(&self) -> usize {
+        self.sockets.len()
+    }
+
+    fn take(&mut self, mut socket: Socket) {
+        socket.netns = self.netns;
+        self.names.complete(&mut socket);
+        self.sockets.add(socket);
+    }
+
+    fn forget_after(&mut self, count: usize) {
+        self.sockets.truncate(count);
+    }
 }
 
 /// The names of this thread's network interfaces, each looked up once.

@@ -24,6 +24,7 @@ use crate::platform::{NetnsWish, OwnersBy, Request};
 use crate::process::{Pid, Tid, Uid};
 use crate::snapshot::{Gap, Missing};
 use crate::socket::{Family, Inode, NetnsId, Protocol, RareFacts, Socket, SocketId};
+use crate::sockets::Sockets;
 use crate::state::TcpState;
 use crate::text::Text;
 
@@ -47,32 +48,31 @@ pub(super) fn are_wanted(request: &Request) -> bool {
 
 /// Finds those that the walk met. Completes the walk by the tables of single threads, where those are
 /// not in it.
-pub(super) fn find(listed: &[Socket], scan: &mut Scan, namespaces: &Namespaces) -> Dump {
-    let mut known: HashSet<Inode> = inodes(listed);
+pub(super) fn find(listed: &Sockets, scan: &mut Scan, namespaces: &Namespaces) -> Dump {
+    let mut known: HashSet<Inode> = listed.iter().filter_map(|socket| socket.inode).collect();
     if !scan.has_own_tables {
         let walked: HashSet<Inode> = scan.holdings.iter().map(|holding| holding.inode).collect();
-        let mut threads = owners::threads::scan(None, Deadline::after(THREADS_BUDGET));
-        threads
-            .holdings
-            .retain(|Holding { inode, .. }| !known.contains(inode) && !walked.contains(inode));
-        scan.holdings.extend(threads.holdings);
+        let threads = owners::threads::scan(None, Deadline::after(THREADS_BUDGET));
+        let is_new =
+            |Holding { inode, .. }: &Holding| !known.contains(inode) && !walked.contains(inode);
+        scan.holdings.extend(threads.holdings.iter().filter(is_new));
         // Whom it may not look into the walk has named.
         scan.gaps.extend(threads.gaps.into_iter().filter(|gap| gap.what == Missing::Owners));
     }
     let mut candidates: BTreeMap<Inode, Vec<Holding>> = BTreeMap::new();
-    for holding in &scan.holdings {
+    for holding in scan.holdings.iter() {
         if !known.contains(&holding.inode) {
-            candidates.entry(holding.inode).or_default().push(*holding);
+            candidates.entry(holding.inode).or_default().push(holding);
         }
     }
     let mut gaps: Vec<Gap> = scan.gaps.iter().filter_map(unseen).collect();
     if candidates.is_empty() {
-        return Dump { sockets: Vec::new(), gaps };
+        return Dump { sockets: Sockets::default(), gaps };
     }
 
     let (read, second, unread) = read_all(namespaces);
     gaps.extend(unread);
-    known.extend(inodes(&second));
+    known.extend(second);
     let mut homes: HashMap<Pid, bool> = HashMap::new();
     let mut is_at_home = |pid: Pid| {
         let home = || namespace_of(pid).is_some_and(|id| read.contains(&id));
@@ -90,9 +90,9 @@ pub(super) fn find(listed: &[Socket], scan: &mut Scan, namespaces: &Namespaces) 
             },
         )
     };
-    let found = candidates.into_iter().filter_map(look);
-    let sockets = (0..).zip(found).map(|(id, socket)| Socket { id: SocketId(id), ..socket });
-    Dump { sockets: sockets.collect(), gaps }
+    let mut sockets = Sockets::default();
+    candidates.into_iter().filter_map(look).for_each(|socket| sockets.add(socket));
+    Dump { sockets, gaps }
 }
 
 /// Returns the gap that this gap among the descriptors is among such sockets.
@@ -113,13 +113,9 @@ fn namespace_of(pid: Pid) -> Option<NetnsId> {
     of(pid.0).or_else(|| threads(pid).find_map(of))
 }
 
-fn inodes(sockets: &[Socket]) -> HashSet<Inode> {
-    sockets.iter().filter_map(|socket| socket.inode).collect()
-}
-
-/// Reads every list of these namespaces. Returns those that could be read, and of the others a gap:
-/// nothing is concluded of them.
-fn read_all(namespaces: &Namespaces) -> (HashSet<NetnsId>, Vec<Socket>, Vec<Gap>) {
+/// Reads every list of these namespaces. Returns those that could be read, the inodes in the lists, and of
+/// the others a gap: nothing is concluded of them.
+fn read_all(namespaces: &Namespaces) -> (HashSet<NetnsId>, HashSet<Inode>, Vec<Gap>) {
     let everything = Request {
         protocols: Protocol::ALL.to_vec(),
         families: Family::ALL.to_vec(),
@@ -129,12 +125,12 @@ fn read_all(namespaces: &Namespaces) -> (HashSet<NetnsId>, Vec<Socket>, Vec<Gap>
         ..Request::default()
     };
     let requests = namespaces.ids().map(|id| (Some(id), everything.clone())).collect();
-    let (mut read, mut sockets, mut gaps) = (HashSet::new(), Vec::new(), Vec::new());
+    let (mut read, mut inodes, mut gaps) = (HashSet::new(), HashSet::new(), Vec::new());
     for (netns, answer) in namespaces.read_again(&requests) {
         let Some(netns) = netns else { continue };
         let why = match answer {
             Ok(dump) => {
-                sockets.extend(dump.sockets);
+                inodes.extend(dump.sockets.iter().filter_map(|socket| socket.inode));
                 // What this kernel cannot list is just what is looked for.
                 let mut bad = dump.gaps.into_iter();
                 match bad.find(|gap| gap.what == Missing::Sockets && gap.why != CANNOT_LIST) {
@@ -151,7 +147,7 @@ fn read_all(namespaces: &Namespaces) -> (HashSet<NetnsId>, Vec<Socket>, Vec<Gap>
         gaps.push(Gap::new(Missing::Sockets, why).detail("other"));
     }
     gaps.dedup();
-    (read, sockets, gaps)
+    (read, inodes, gaps)
 }
 
 /// What a descriptor tells of its socket.
@@ -221,8 +217,9 @@ mod tests {
 
     /// Returns those found of what a walk met, when the first dump had nothing.
     fn found(holdings: Vec<Holding>, namespaces: &Namespaces) -> Vec<Socket> {
+        let holdings = holdings.into_iter().collect();
         let mut scan = Scan { holdings, has_own_tables: true, ..Scan::default() };
-        find(&[], &mut scan, namespaces).sockets
+        find(&Sockets::default(), &mut scan, namespaces).sockets.iter().collect()
     }
 
     #[test]
@@ -283,7 +280,7 @@ mod tests {
         let gap = Gap::new(Missing::Descriptors, "permission denied").count(57).hint("run as root");
         let mut scan = Scan { gaps: vec![gap], has_own_tables: true, ..Scan::default() };
         let lacking = Gap::new(Missing::Sockets, "permission denied").hint("run as root");
-        let found = find(&[], &mut scan, &here);
+        let found = find(&Sockets::default(), &mut scan, &here);
         assert_eq!(found.gaps, [lacking.detail("other of 57 processes")]);
     }
 
@@ -299,10 +296,11 @@ mod tests {
             ..Socket::new(SocketId(0), Protocol::Tcp, Family::Inet)
         };
         let mut scan = Scan {
-            holdings: vec![held, holding(&unbound)],
+            holdings: [held, holding(&unbound)].into_iter().collect(),
             has_own_tables: true,
             ..Scan::default()
         };
-        assert_eq!(find(&[known], &mut scan, &here).sockets, []);
+        let listed = std::iter::once(known).collect();
+        assert!(find(&listed, &mut scan, &here).sockets.is_empty());
     }
 }

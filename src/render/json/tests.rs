@@ -6,7 +6,7 @@ use super::conformance::fault_of;
 use super::*;
 use crate::render::fixture;
 
-fn written(write: fn(&Snapshot, &mut dyn Write) -> io::Result<()>) -> String {
+fn written(write: fn(&Snapshot<dyn Entries>, &mut dyn Write) -> io::Result<()>) -> String {
     let mut out = Vec::new();
     write(&fixture::snapshot(), &mut out).unwrap();
     String::from_utf8(out).unwrap()
@@ -30,7 +30,7 @@ fn rows_written_by_themselves_are_those_of_the_whole() {
         snapshot.entries = all.flatten().collect();
         let mut out = Vec::new();
         write(&snapshot, &mut out).unwrap();
-        let whole = serde_json::to_string_pretty(&List::from(&snapshot)).unwrap();
+        let whole = serde_json::to_string_pretty(&List::new(&snapshot, &snapshot.entries)).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), whole + "\n");
     }
 }

@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr;
 use super::TableOptions;
 use crate::render::column::Column;
 use crate::render::row::{Row, Rows};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Entries, Snapshot, parts};
 
 /// The cells, written anew whenever they are asked for: all of them at once would be the better part
 /// of what a long listing takes.
@@ -18,7 +18,7 @@ pub(super) struct Grid<'a> {
     pub(super) widths: Vec<usize>,
     /// The number of rows, without the header.
     pub(super) rows: usize,
-    snapshot: &'a Snapshot,
+    snapshot: &'a Snapshot<dyn Entries>,
     options: &'a TableOptions<'a>,
 }
 
@@ -48,13 +48,14 @@ impl Cells {
 }
 
 impl<'a> Grid<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot, options: &'a TableOptions<'a>) -> Self {
+    pub(super) fn new(snapshot: &'a Snapshot<dyn Entries>, options: &'a TableOptions<'a>) -> Self {
         let mut columns = options.columns.to_vec();
         if options.width.is_some()
             && columns.contains(&Column::Local)
             && !columns.contains(&Column::Port)
-            && snapshot.entries.iter().any(|entry| {
-                entry.socket.local.as_ref().is_some_and(|local| local.port().is_some())
+            && parts(&snapshot.entries).any(|entries| {
+                let mut ends = entries.iter().filter_map(|entry| entry.socket.local.as_ref());
+                ends.any(|end| end.port().is_some())
             })
         {
             columns.push(Column::Port);
@@ -81,9 +82,11 @@ impl<'a> Grid<'a> {
         mut row: impl FnMut(&Cells) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut cells = Cells::default();
-        for each in self.options.rows.of(&self.snapshot.entries) {
-            self.write(&each, &mut cells);
-            row(&cells)?;
+        for entries in parts(&self.snapshot.entries) {
+            for each in self.options.rows.of(&entries) {
+                self.write(&each, &mut cells);
+                row(&cells)?;
+            }
         }
         Ok(())
     }

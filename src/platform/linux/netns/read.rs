@@ -26,7 +26,8 @@ use crate::platform::linux::sock_diag::{self, Dump};
 use crate::platform::{Request, processors};
 use crate::process::Pid;
 use crate::snapshot::{Gap, Missing};
-use crate::socket::{NetnsId, SocketId};
+use crate::socket::NetnsId;
+use crate::sockets::Sockets;
 
 /// More threads than this gain little: every dump walks the same tables of the kernel.
 const MOST_THREADS: usize = 4;
@@ -79,12 +80,12 @@ impl Namespaces {
         let jobs: Vec<(&Namespace, &Request)> =
             some.iter().filter_map(|id| Some((self.known.get(id)?, request))).collect();
         let count = jobs.len();
-        let (mut sockets, mut gaps) = (Vec::new(), Vec::new());
+        let (mut sockets, mut gaps) = (Sockets::default(), Vec::new());
         let mut troubles: BTreeMap<String, (Gap, usize)> = BTreeMap::new();
         for (_, answer) in self.read_each(&jobs, read_sockets) {
             let trouble = match answer {
                 Ok(dump) => {
-                    sockets.extend(dump.sockets);
+                    dump.sockets.iter().for_each(|socket| sockets.add(socket));
                     gaps.extend(dump.gaps);
                     continue;
                 }
@@ -95,9 +96,6 @@ impl Namespaces {
         let mut gaps = merge(gaps, count);
         gaps.extend(troubles.into_values().map(|(gap, count)| gap.count(count)));
         gaps.append(&mut self.gaps);
-        for (id, socket) in (0..).zip(&mut sockets) {
-            socket.id = SocketId(id);
-        }
         Dump { sockets, gaps }
     }
 

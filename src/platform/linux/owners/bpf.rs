@@ -25,7 +25,8 @@ use rustix::thread::{CapabilitySet, capabilities};
 use thiserror::Error;
 
 use super::{
-    Descriptor, Holding, Link, Scan, deal, failed, pids, processors, read_link, visibility,
+    Descriptor, Holding, Holdings, Link, Scan, deal, failed, pids, processors, read_link,
+    visibility,
 };
 use crate::error::cause;
 use crate::platform::linux::privilege::Privilege;
@@ -97,12 +98,12 @@ pub(super) fn scan_in(
     // Before Linux 6.1 it has no iterator over one process.
     let dealt = processes.and_then(|pids| read_each(program, &pids, wanted).ok());
     let threads = if dealt.is_some() { "several threads" } else { "one pass" };
-    let records = match dealt {
-        Some(records) => records,
+    let told = match dealt {
+        Some(told) => told,
         None => read(program, wanted).map_err(|error| Refusal::Read(cause(&error)))?,
     };
     let note = format!("owners: found by a BPF iterator, in {threads}");
-    Ok(Scan { note: Some(note), ..sort_out(records, wanted.is_none()) })
+    Ok(Scan { note: Some(note), ..told.sort_out(wanted.is_none()) })
 }
 
 /// Returns every process, where there are enough to read each by itself, and processors idle to do it.
@@ -214,10 +215,10 @@ fn parse_running(loadavg: &str) -> Option<usize> {
 }
 
 /// Runs the program for every descriptor of every process.
-fn read(program: &OwnedFd, wanted: Option<&HashSet<Inode>>) -> io::Result<Vec<Record>> {
+fn read(program: &OwnedFd, wanted: Option<&HashSet<Inode>>) -> io::Result<Told> {
     let mut worker = Worker::default();
     worker.read(program, None, wanted)?;
-    Ok(worker.records)
+    Ok(worker.told)
 }
 
 /// Runs it for every descriptor of each of these processes; one that has ended has none.
@@ -225,8 +226,8 @@ fn read_each(
     program: &OwnedFd,
     processes: &[u32],
     wanted: Option<&HashSet<Inode>>,
-) -> io::Result<Vec<Record>> {
-    let mut records = Vec::new();
+) -> io::Result<Told> {
+    let mut told = Told::default();
     let workers = deal(processes, A_THREADS_WORTH, Worker::default, |&process, worker| {
         if worker.failure.is_none() {
             worker.failure = worker.read(program, Some(process), wanted).err();
@@ -235,23 +236,118 @@ fn read_each(
     for worker in workers {
         match worker.failure {
             Some(error) => return Err(error),
-            None => records.extend(worker.records),
+            None => told.add(worker.told),
         }
     }
-    Ok(records)
+    Ok(told)
+}
+
+/// What the kernel told of the descriptors.
+#[derive(Debug, Default)]
+struct Told {
+    /// The sockets in tables of processes: nearly all there is.
+    holdings: Holdings,
+    /// Those of them that are UNIX sockets.
+    unix: HashSet<Inode>,
+    /// All else, to be sorted out.
+    others: Vec<Record>,
+}
+
+impl Told {
+    fn add(&mut self, other: Self) {
+        self.holdings.append(other.holdings);
+        self.unix.extend(other.unix);
+        self.others.extend(other.others);
+    }
+
+    fn take(&mut self, record: Record) {
+        let What::Socket(family) = record.what else { return self.others.push(record) };
+        if family == UNIX {
+            self.unix.insert(Inode(record.inode));
+        }
+        // The first thread stands for all who share its table.
+        if record.leaders_table == record.table && record.thread == record.process {
+            self.holdings.push(record.holding());
+        } else {
+            self.others.push(record);
+        }
+    }
+
+    /// Makes of it what a walk would have found.
+    fn sort_out(self, with_families: bool) -> Scan {
+        let Self { holdings, unix, others } = self;
+        let unix = with_families.then_some(unix);
+        let mut scan = Scan { has_own_tables: true, holdings, unix, ..Scan::default() };
+        let mut failures = Vec::new();
+        for record in each_table_once(others) {
+            let descriptor = record.descriptor();
+            match record.what {
+                What::Socket(_) => scan.holdings.push(record.holding()),
+                What::PerhapsRing => scan.rings.push(descriptor),
+                What::Namespace => match read_link(CWD, descriptor.path()) {
+                    Ok(Link::Netns(id)) => scan.namespaces.push((id, descriptor)),
+                    // Of another kind, or closed by now.
+                    Ok(_) | Err(Errno::NOENT | Errno::SRCH) => {}
+                    Err(errno) => failures.push((descriptor.pid, errno)),
+                },
+            }
+        }
+        scan.gaps = failed(failures);
+        scan
+    }
+}
+
+/// `AF_UNIX`, linux/include/linux/socket.h.
+const UNIX: u32 = 1;
+
+/// Drops what threads tell again of a table that they share with others. Of a socket in the first one's
+/// table that one has told.
+fn each_table_once(mut records: Vec<Record>) -> Vec<Record> {
+    let is_told = |record: &Record| {
+        matches!(record.what, What::Socket(_)) && record.leaders_table == record.table
+    };
+    records.retain(|record| !is_told(record));
+    // Of the threads that share a table the one with the lowest number stands for it.
+    let descriptor = |record: &Record| (record.process, record.table, record.fd);
+    records.sort_by_key(|record| (descriptor(record), record.thread));
+    records.dedup_by_key(|record| descriptor(record));
+    records
+}
+
+impl Record {
+    /// Returns the holding it tells of.
+    fn holding(&self) -> Holding {
+        // When the first thread has ended, what the others share is the process's.
+        let is_own = self.leaders_table != 0 && self.leaders_table != self.table;
+        Holding {
+            pid: Pid(self.process),
+            tid: is_own.then_some(Tid(self.thread)),
+            fd: Some(Fd(self.fd)),
+            inode: Inode(self.inode),
+            via: if is_own { Via::ThreadFd } else { Via::Fd },
+        }
+    }
+
+    /// Returns the descriptor by which `/proc` shows it.
+    fn descriptor(&self) -> Descriptor {
+        let is_first_s = self.leaders_table == self.table;
+        let tid = (!is_first_s).then_some(Tid(self.thread));
+        Descriptor { pid: Pid(self.process), tid, fd: Fd(self.fd) }
+    }
 }
 
 /// One thread's findings and scratch space.
 #[derive(Debug)]
 struct Worker {
-    records: Vec<Record>,
+    told: Told,
     buffer: Vec<u8>,
     failure: Option<io::Error>,
 }
 
 impl Default for Worker {
     fn default() -> Self {
-        Self { records: Vec::new(), buffer: vec![0; BUFFER], failure: None }
+        let told = Told { holdings: Holdings::of_a_thread(), ..Told::default() };
+        Self { told, buffer: vec![0; BUFFER], failure: None }
     }
 }
 
@@ -276,7 +372,7 @@ impl Worker {
             What::Socket(_) => wanted.is_none_or(|wanted| wanted.contains(&Inode(record.inode))),
             What::Namespace | What::PerhapsRing => true,
         };
-        let Self { records, buffer, .. } = self;
+        let Self { told, buffer, .. } = self;
         let mut filled = 0;
         loop {
             let space = buffer.get_mut(filled..).unwrap_or_default();
@@ -287,73 +383,13 @@ impl Worker {
                 Err(error) => return Err(error),
             };
             let (whole, rest) = buffer.get(..filled).unwrap_or_default().as_chunks::<RECORD_SIZE>();
-            records.extend(whole.iter().filter_map(Record::decode).filter(is_wanted));
+            let records = whole.iter().filter_map(Record::decode).filter(is_wanted);
+            records.for_each(|record| told.take(record));
             let rest = rest.len();
             buffer.copy_within(filled - rest..filled, 0);
             filled = rest;
         }
     }
-}
-
-/// Makes of the records what a walk would have found.
-fn sort_out(records: Vec<Record>, with_families: bool) -> Scan {
-    let mut scan = Scan { has_own_tables: true, ..Scan::default() };
-    let mut unix = HashSet::new();
-    let mut failures = Vec::new();
-    for (holding, descriptor, what) in holdings(records) {
-        let Holding { pid, inode, .. } = holding;
-        match what {
-            What::Socket(family) => {
-                if with_families && family == UNIX {
-                    unix.insert(inode);
-                }
-                scan.holdings.push(holding);
-            }
-            What::PerhapsRing => scan.rings.push(descriptor),
-            What::Namespace => match read_link(CWD, descriptor.path()) {
-                Ok(Link::Netns(id)) => scan.namespaces.push((id, descriptor)),
-                // Of another kind, or closed by now.
-                Ok(_) | Err(Errno::NOENT | Errno::SRCH) => {}
-                Err(errno) => failures.push((pid, errno)),
-            },
-        }
-    }
-    scan.unix = with_families.then_some(unix);
-    scan.gaps = failed(failures);
-    scan
-}
-
-/// `AF_UNIX`, linux/include/linux/socket.h.
-const UNIX: u32 = 1;
-
-/// Makes holdings of what the descriptors say, each table once, with the descriptor by which `/proc`
-/// shows it.
-fn holdings(mut records: Vec<Record>) -> Vec<(Holding, Descriptor, What)> {
-    let descriptor = |record: &Record| (record.process, record.table, record.fd);
-    // Of the threads that share a table the one with the lowest number stands for it. What each
-    // thread has read is in order already.
-    records.sort_by_key(|record| (descriptor(record), record.thread));
-    records.dedup_by_key(|record| descriptor(record));
-    let mut holdings: Vec<_> = records
-        .iter()
-        .map(|record| {
-            // When the first thread has ended, what the others share is the process's.
-            let is_first_s = record.leaders_table == record.table;
-            let is_own = record.leaders_table != 0 && !is_first_s;
-            let (pid, thread, fd) = (Pid(record.process), Tid(record.thread), Fd(record.fd));
-            let holding = Holding {
-                pid,
-                tid: is_own.then_some(thread),
-                fd: Some(fd),
-                inode: Inode(record.inode),
-                via: if is_own { Via::ThreadFd } else { Via::Fd },
-            };
-            let tid = (!is_first_s).then_some(thread);
-            (holding, Descriptor { pid, tid, fd }, record.what)
-        })
-        .collect();
-    holdings.sort_by_key(|(holding, ..)| *holding);
-    holdings
 }
 
 #[cfg(test)]
@@ -404,12 +440,10 @@ mod tests {
                 via: Via::Fd,
             };
             // Until it starts its program, a child of another test's has it too.
-            for records in [one, dealt] {
-                let found = holdings(records);
-                let is_it = |(holding, _, what): &(Holding, Descriptor, What)| {
-                    (*holding, *what) == (expected, What::Socket(2))
-                };
-                assert!(found.iter().any(is_it), "{numbers:?} of {layout:?}: {found:?}");
+            for told in [one, dealt] {
+                assert!(!told.unix.contains(&Inode(inode)));
+                let found = told.sort_out(true).holdings.sorted();
+                assert!(found.contains(&expected), "{numbers:?} of {layout:?}: {found:?}");
             }
         }
     }
@@ -456,26 +490,44 @@ mod tests {
     const HOLDING: Holding =
         Holding { pid: Pid(10), tid: None, fd: Some(Fd(3)), inode: Inode(77), via: Via::Fd };
 
+    /// Returns what comes of records.
+    fn sorted_out(records: impl IntoIterator<Item = Record>) -> Scan {
+        let mut told = Told::default();
+        records.into_iter().for_each(|record| told.take(record));
+        told.sort_out(true)
+    }
+
     #[test]
     fn a_table_that_threads_share_is_named_once_by_its_first() {
         let of_thread = |thread| Record { thread, table: 2, ..RECORD };
-        let found = sort_out(vec![of_thread(13), RECORD, of_thread(12)], false).holdings;
+        let again = Record { thread: 14, ..RECORD };
+        let found = sorted_out([of_thread(13), again, RECORD, of_thread(12)]).holdings.sorted();
         let of_thread = Holding { tid: Some(Tid(12)), via: Via::ThreadFd, ..HOLDING };
         assert_eq!(found, [HOLDING, of_thread]);
     }
 
     #[test]
+    fn what_is_a_unix_socket_is_told_and_what_may_be_a_ring_is_kept() {
+        let ring = Record { what: What::PerhapsRing, fd: 4, ..RECORD };
+        let again = Record { thread: 11, ..ring };
+        let found = sorted_out([Record { what: What::Socket(UNIX), ..RECORD }, again, ring]);
+        assert_eq!(found.unix, Some(HashSet::from([Inode(77)])));
+        assert_eq!(found.rings, [Descriptor { pid: Pid(10), tid: None, fd: Fd(4) }]);
+    }
+
+    #[test]
     fn what_is_left_of_a_process_without_its_first_thread_is_the_processs() {
         let of_thread = |thread| Record { thread, table: 2, leaders_table: 0, ..RECORD };
-        let found = holdings(vec![of_thread(13), of_thread(12)]);
-        let shown = Descriptor { pid: Pid(10), tid: Some(Tid(12)), fd: Fd(3) };
-        assert_eq!(found, [(HOLDING, shown, UDP)]);
+        let ring = |thread| Record { what: What::PerhapsRing, fd: 4, ..of_thread(thread) };
+        let found = sorted_out([of_thread(13), ring(13), of_thread(12), ring(12)]);
+        assert_eq!(found.holdings.sorted(), [HOLDING]);
+        assert_eq!(found.rings, [Descriptor { pid: Pid(10), tid: Some(Tid(12)), fd: Fd(4) }]);
     }
 
     #[test]
     fn a_table_that_processes_share_is_each_ones() {
         let of_other = Record { process: 11, thread: 11, ..RECORD };
-        let found = sort_out(vec![of_other, RECORD], false).holdings;
+        let found = sorted_out([of_other, RECORD]).holdings.sorted();
         assert_eq!(found, [HOLDING, Holding { pid: Pid(11), ..HOLDING }]);
     }
 
@@ -494,7 +546,9 @@ mod tests {
         let read = |iterator: &mut dyn io::Read| {
             let mut worker = Worker::default();
             worker.read_records(&mut &mut *iterator, None).unwrap();
-            worker.records
+            let Told { holdings, others, .. } = worker.told;
+            assert_eq!(holdings.sorted(), []);
+            others
         };
         let whole = read(&mut bytes.as_slice());
         assert_eq!(whole.len(), 10);

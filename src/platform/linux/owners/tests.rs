@@ -56,7 +56,8 @@ impl Drop for Helper {
 /// Returns the descriptors found for this inode.
 fn holders(scan: &Scan, inode: u64) -> Vec<(u32, u32)> {
     scan.holdings
-        .iter()
+        .sorted()
+        .into_iter()
         .filter(|holding| holding.inode == Inode(inode))
         .map(|holding| (holding.pid.0, holding.fd.unwrap().0))
         .collect()
@@ -66,7 +67,7 @@ fn holders(scan: &Scan, inode: u64) -> Vec<(u32, u32)> {
 /// `exec` a child holds everything its parent does.
 fn own(mut scan: Scan) -> Vec<Holding> {
     scan.holdings.retain(|holding| holding.pid.0 == std::process::id());
-    scan.holdings
+    scan.holdings.sorted()
 }
 
 fn own_descriptor(socket: &(impl AsFd + AsRawFd)) -> Holding {
@@ -207,7 +208,7 @@ fn a_socket_in_a_threads_own_table_is_found_with_the_thread() {
         via: Via::ThreadFd,
     };
     let found = threads::scan(Some(&wanted), Deadline::after(Duration::from_mins(1)));
-    assert_eq!(found.holdings, [expected]);
+    assert_eq!(found.holdings.sorted(), [expected]);
 }
 
 /// A program that registers a listener with an io_uring and closes it; prints the process and the
@@ -235,10 +236,10 @@ fn a_socket_registered_with_an_io_uring_is_found_without_a_descriptor() {
     let (pid, inode) = (Pid(pid.parse().unwrap()), Inode(inode.parse().unwrap()));
     let wanted = HashSet::from([inode]);
     let scan = scan(Some(&wanted));
-    assert_eq!(scan.holdings, []);
+    assert_eq!(scan.holdings.sorted(), []);
     let found = rings::scan(&scan.rings, &wanted, Deadline::after(Duration::from_mins(1)));
     let expected = Holding { pid, tid: None, fd: None, inode, via: Via::IoUring };
-    assert_eq!(found.holdings, [expected]);
+    assert_eq!(found.holdings.sorted(), [expected]);
 }
 
 #[test]
@@ -283,7 +284,7 @@ fn in_flight_for_another_test() {
     let inode = Inode(inode);
     let search = || {
         in_flight::scan(
-            scan(None).holdings,
+            scan(None).holdings.iter(),
             &HashSet::from([inode]),
             Deadline::after(Duration::from_mins(1)),
         )
@@ -381,24 +382,24 @@ fn both_ways_for_another_test() {
         };
         threads.holdings.retain(|holding| has_first(holding.pid));
         threads.namespaces.retain(|(_, descriptor)| has_first(descriptor.pid));
-        walked.holdings.extend(threads.holdings);
+        walked.holdings.append(threads.holdings);
         walked.namespaces.extend(threads.namespaces);
-        walked.holdings.sort();
-        let found = told.holdings.len();
+        let (walked_s, told_s) = (walked.holdings.sorted(), told.holdings.sorted());
+        let found = told_s.len();
         assert!(found > count * 3, "{found} of {count}");
         assert!(told.holdings.iter().any(|holding| holding.tid.is_some()), "of a single thread");
-        assert_eq!(differing(&told.holdings, &walked.holdings), [], "{count}");
+        assert_eq!(differing(&told_s, &walked_s), [], "{count}");
         let [kept_told, kept_walked] =
             [&told, &walked].map(|scan| scan.namespaces.iter().copied().collect::<BTreeSet<_>>());
         assert!(kept_told.len() >= count, "{} of {count}", kept_told.len());
         assert_eq!(kept_told, kept_walked);
 
         // What is asked for alone is the same of it.
-        let one = told.holdings[found / 2].inode;
+        let one = told_s[found / 2].inode;
         let wanted = HashSet::from([one]);
-        let mut of_it = told.holdings;
+        let mut of_it = told_s;
         of_it.retain(|holding| holding.inode == one);
-        assert_eq!(bpf::scan_in(Some(&wanted), processes).unwrap().holdings, of_it);
+        assert_eq!(bpf::scan_in(Some(&wanted), processes).unwrap().holdings.sorted(), of_it);
     }
 }
 
@@ -423,7 +424,7 @@ fn bpf_tells_the_rings_and_the_unix_sockets_too() {
         Err(refusal) => return skip(&format!("BPF: {refusal}")),
     };
     let found = rings::scan(&told.rings, &wanted, Deadline::after(Duration::from_mins(1)));
-    assert_eq!(found.holdings.len(), 1, "{:?}", told.rings);
+    assert_eq!(found.holdings.iter().count(), 1, "{:?}", told.rings);
     let is_unix = |socket: &dyn AsFd| {
         told.unix.as_ref().unwrap().contains(&Inode(rustix::fs::fstat(socket).unwrap().st_ino))
     };

@@ -28,7 +28,8 @@ pub(crate) fn scan(wanted: Option<&HashSet<Inode>>, deadline: Deadline) -> Scan 
         Err(errno) => return unreadable(errno),
     };
     let walk = Walk { proc, wanted };
-    let found = walk_all(&pids, super::A_THREADS_WORTH, |&pid, worker| {
+    let mut found = Found::default();
+    walk_all(&pids, super::A_THREADS_WORTH, &mut found, |&pid, worker| {
         let result = walk.read_own_tables(pid, worker, deadline);
         worker.note(Pid(pid), result);
     });
@@ -71,7 +72,7 @@ impl Walk<'_> {
                 .or_else(|errno| confirm(thread, errno));
             worker.note(Pid(pid), result);
         }
-        let holdings = settle(pid, &tasks, doubtful.holdings);
+        let holdings = settle(pid, &tasks, doubtful.holdings.sorted()).into_iter().collect();
         worker.found.add(Found { holdings, ..doubtful });
         Ok(())
     }

@@ -20,9 +20,14 @@ use crate::socket::{Queues, TimerKind};
 const LOCALHOST: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 const EVERYTHING: fn() -> Request = Request::default;
 
+/// Returns the sockets of a dump.
+fn rows(request: &Request) -> Vec<Socket> {
+    dump(request).expect("a dump").sockets.iter().collect()
+}
+
 /// Returns the TCP sockets of a dump that have this local port.
 fn at(request: &Request, port: u16) -> Vec<Socket> {
-    let mut sockets = dump(request).expect("a dump").sockets;
+    let mut sockets = rows(request);
     sockets.retain(|row| row.protocol == Protocol::Tcp && local_port(row) == Some(port));
     sockets
 }
@@ -30,8 +35,7 @@ fn at(request: &Request, port: u16) -> Vec<Socket> {
 /// Returns a UDP socket's row.
 fn udp_row(socket: &UdpSocket) -> Socket {
     let cookie = Some(Cookie(sockopt::socket_cookie(socket).unwrap()));
-    let sockets = dump(&EVERYTHING()).expect("a dump").sockets;
-    sockets.into_iter().find(|row| row.cookie == cookie).expect("the socket's row")
+    rows(&EVERYTHING()).into_iter().find(|row| row.cookie == cookie).expect("the socket's row")
 }
 
 fn local_port(socket: &Socket) -> Option<u16> {
@@ -45,7 +49,7 @@ fn peer_port(socket: &Socket) -> Option<u16> {
 /// Returns the row of this TCP socket: another test may have the same port at another address.
 fn only(socket: impl AsFd) -> Socket {
     let cookie = Some(Cookie(sockopt::socket_cookie(socket).unwrap()));
-    let mut sockets = dump(&EVERYTHING()).unwrap().sockets;
+    let mut sockets = rows(&EVERYTHING());
     sockets.retain(|socket| socket.cookie == cookie);
     assert_eq!(sockets.len(), 1, "{sockets:?}");
     sockets.swap_remove(0)
@@ -122,7 +126,7 @@ fn a_listener_has_all_its_facts() {
 fn a_socket_that_is_only_bound_is_listed() {
     let (socket, port) = bound_only();
     let dump = dump(&EVERYTHING()).unwrap();
-    let ours = |row: &&Socket| row.protocol == Protocol::Tcp && local_port(row) == Some(port);
+    let ours = |row: &Socket| row.protocol == Protocol::Tcp && local_port(row) == Some(port);
     let bound = dump.sockets.iter().find(ours);
     // An old kernel cannot list it, and then must have a gap that says so.
     if !dump.gaps.iter().any(|gap| gap.what == Missing::BoundSockets) {
@@ -261,7 +265,7 @@ fn every_socket_has_an_id_and_a_cookie_of_its_own() {
     // Reads listeners twice over: for their ports, and for those who wait at them.
     let ports = Some(PortWish::Local(0..=u16::MAX));
     let dump = dump(&Request { ports, ..EVERYTHING() }).unwrap();
-    let ids: HashSet<SocketId> = dump.sockets.iter().map(|socket| socket.id).collect();
+    let ids: HashSet<_> = dump.sockets.iter().map(|socket| socket.id).collect();
     assert_eq!(ids.len(), dump.sockets.len());
     let cookies: Vec<Cookie> = dump.sockets.iter().filter_map(|socket| socket.cookie).collect();
     let unique: HashSet<Cookie> = cookies.iter().copied().collect();
@@ -314,7 +318,7 @@ type Keep<'a> = &'a dyn Fn(&Socket) -> bool;
 /// not even on the same ports.
 fn cookies(request: &Request, scene: &Scene, keep: impl Fn(&Socket) -> bool) -> Vec<Cookie> {
     let ours = |socket: &Socket| socket.cookie.is_some_and(|own| scene.cookies.contains(&own));
-    let sockets = dump(request).unwrap().sockets;
+    let sockets = rows(request);
     let kept = sockets.iter().filter(|socket| ours(socket) && keep(socket));
     let mut cookies: Vec<Cookie> = kept.filter_map(|socket| socket.cookie).collect();
     cookies.sort();
@@ -335,11 +339,11 @@ fn tcp_read_at_once_is_both_of_its_tables() {
     let rows = |families: &[Family], details, states: Option<Vec<TcpState>>| -> Vec<Socket> {
         let (protocols, families) = (vec![Protocol::Tcp], families.to_vec());
         let request = Request { protocols, families, states, details, ..Request::default() };
-        let mut rows = dump(&Request { owners: false, ..request }).unwrap().sockets;
+        let mut rows = rows(&Request { owners: false, ..request });
         rows.retain(|socket| socket.cookie.is_some_and(|cookie| all.contains(&cookie)));
         for socket in &mut rows {
             assert_eq!(socket.details.take().is_some(), details);
-            socket.id = SocketId(0);
+            socket.id.0 = 0;
         }
         rows.sort_by_key(|socket| socket.cookie);
         rows
@@ -433,7 +437,7 @@ fn unix_rows() -> Vec<Socket> {
     let (protocols, families) = (vec![Protocol::Unix], vec![Family::Unix]);
     let dump = dump(&Request { protocols, families, ..EVERYTHING() }).unwrap();
     assert_eq!(dump.gaps, []);
-    dump.sockets
+    dump.sockets.iter().collect()
 }
 
 /// Returns the row of this socket.
@@ -473,7 +477,7 @@ fn raw_sockets_show_their_protocol_as_port() {
         return eprintln!("skipped: may not open a raw socket");
     };
     let request = Request { protocols: vec![Protocol::Raw], ..EVERYTHING() };
-    let sockets = dump(&request).unwrap().sockets;
+    let sockets = rows(&request);
     let found = sockets.iter().find(|row| row.inode == Some(inode(&socket))).unwrap();
     let any = Endpoint::inet(Ipv4Addr::UNSPECIFIED.into(), 1);
     assert_eq!((found.protocol, found.local.clone()), (Protocol::Raw, Some(any)));

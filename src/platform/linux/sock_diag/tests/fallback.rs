@@ -24,7 +24,8 @@ fn both_sources_agree_on_a_live_connection() {
     ours.timer = None;
 
     let reader = refused(Path::new(proc_net::DIRECTORY), &[TCP]);
-    let mut theirs = reader.finish(&EVERYTHING()).unwrap().sockets;
+    let theirs = reader.finish(&EVERYTHING()).unwrap().sockets;
+    let mut theirs: Vec<Socket> = theirs.iter().collect();
     theirs.retain(|s| local_port(s) == Some(local.port()) && peer_port(s) == Some(peer.port()));
     assert_eq!(theirs.len(), 1);
     theirs[0].id = ours.id;
@@ -74,7 +75,7 @@ fn a_protocol_the_kernel_was_built_without_has_no_sockets() {
     std::fs::write(directory.path().join("udp"), "").unwrap();
     let request = Request { protocols: vec![Protocol::Udplite], ..EVERYTHING() };
     let dump = refused(directory.path(), &[udplite]).finish(&request).unwrap();
-    assert_eq!((dump.sockets, dump.gaps), (vec![], vec![]));
+    assert_eq!((dump.sockets.len(), dump.gaps), (0, vec![]));
 }
 
 #[test]
@@ -133,7 +134,7 @@ fn a_family_without_any_table_is_one_that_this_kernel_cannot_list() {
     let dump = refused(directory.path(), &[packet]).finish(&request).unwrap();
     let gap = Gap::new(Missing::Sockets, "this kernel cannot list them").count(1).detail("packet");
     let hint = "list -A other names those that a process has a descriptor for";
-    assert_eq!((dump.sockets, dump.gaps), (vec![], vec![gap.clone().hint(hint)]));
+    assert_eq!((dump.sockets.len(), dump.gaps), (0, vec![gap.clone().hint(hint)]));
 
     // Unless it does so already.
     let mut reader = refused(directory.path(), &[]);
@@ -151,10 +152,11 @@ fn both_sources_agree_on_unix_sockets() {
 
     let table = Table { protocol: Protocol::Unix, family: Family::Unix };
     let theirs = refused(Path::new(proc_net::DIRECTORY), &[table]).finish(&EVERYTHING()).unwrap();
+    let theirs: Vec<Socket> = theirs.sockets.iter().collect();
     let ours = unix_rows();
     for socket in [listener.as_fd(), one.as_fd(), datagram.as_fd()] {
         let mut ours = row_of(socket, &ours).clone();
-        let theirs = row_of(socket, &theirs.sockets);
+        let theirs = row_of(socket, &theirs);
         (ours.id, ours.cookie, ours.uid, ours.queues) = (theirs.id, None, None, None);
         ours.rare = crate::rare::Rare::default();
         assert_eq!(*theirs, ours);
